@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.display.progress import open_mephisto as open_mephisto
+    from mephisto_nb.model.money import Money as Money
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
@@ -45,6 +46,7 @@ _HOMES = {
     "CrowdProvider": "ports.crowd_provider",
     "FormTask": "tasks",
     "InitializationData": "model.shared_state",
+    "Money": "model.money",
     "Operator": "operator",
     "Preview": "display.preview",
     "SharedTaskState": "model.shared_state",

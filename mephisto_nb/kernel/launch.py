@@ -41,11 +41,12 @@ from mephisto_nb.kernel.visits.vouching import Vouching, asks_crowd
 from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
-from mephisto_nb.model.task_run_args import make_visit_rules
+from mephisto_nb.model.task_run_args import make_visit_rules, stored_task_pay, unit_share
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
@@ -90,9 +91,11 @@ class RunPlan:
         self.provider.assert_task_args(self.settings.task)
         self.blueprint.assert_task_args()
         own_fields = frozenset(one.name for one in fields(self.blueprint.ArgsClass))
-        together = self.blueprint.get_partner_rules() is not None
-        check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=together)
-        check_visits(self.visits, self.gates, together=together)
+        partners = self.blueprint.get_partner_rules()
+        if partners is not None:
+            Money.of(partners.waiting_pay, self.settings.task.currency, "mephisto.blueprint.waiting_pay")
+        check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=partners is not None)
+        check_visits(self.visits, self.gates, together=partners is not None)
         for source in self.sources.values():
             source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
@@ -131,12 +134,15 @@ class RunPlan:
 
     def make_rules(self, hook: CanDoUnitHook | None) -> RunRules:
         """Return the limits of the run."""
-        task = self.settings.task
+        task, pay = self.settings.task, stored_task_pay(self.settings.config)
+        partners = self.blueprint.get_partner_rules()
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
-            pay_amount=task.task_reward / task.units_per_visit,
+            pay_amount=unit_share(pay.task_reward, task.units_per_visit),
+            task_reward=pay.task_reward,
             visits=self.visits,
             is_undecided=hook.is_undecided if hook else None,
+            waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
             assignment_duration=task.assignment_duration_in_seconds,
             submission_timeout=task.submission_timeout,
             lifetime=task.task_lifetime_in_seconds,
@@ -147,7 +153,7 @@ class RunPlan:
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
             can_do_unit=hook.may_do if hook else _can_do_unit(self.shared_state.worker_can_do_unit),
-            partners=self.blueprint.get_partner_rules(),
+            partners=partners,
             gates=self.gates,
             page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
             serves_again=self.provider.SERVES_AGAIN,
@@ -378,6 +384,12 @@ class RunStarter:
                 "has units left to do. Launch a new run: leave the key out."
             )
         run = unfinished[0]
+        if run.currency != plan.settings.task.currency:
+            raise ConfigError(
+                f"mephisto.task.currency is {plan.settings.task.currency}, but run {run.task_run_id} of "
+                f"{run.task_name!r}, which is to be resumed, pays in {run.currency}. Give that, or launch a new run: "
+                "leave resume_incomplete_run out."
+            )
         async with _undoing() as undo:
             return await self._start(run, plan, undo, reopen=True)
 
@@ -423,6 +435,7 @@ class RunStarter:
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
+            currency=settings.task.currency,
         )
         directory = self._directory_of(task_run_id)
         for folder in (directory, self._secret_of(task_run_id).copy.parent):

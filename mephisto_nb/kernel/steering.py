@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
@@ -82,7 +84,7 @@ class RunSteering:
         *,
         max_num_concurrent_units: int | None = None,
         maximum_units_per_worker: int | None = None,
-        task_reward: float | None = None,
+        task_reward: Money | Decimal | float | str | None = None,
     ) -> None:
         """Change limits of the run while it lasts; what is not given stays. The change is stored.
 
@@ -94,7 +96,8 @@ class RunSteering:
         maximum_units_per_worker
             How many units of the task one worker may do; 0: any number.
         task_reward
-            Pay for a unit, in US dollars: for those that nobody has or answered yet, and for all that are made later.
+            Pay for a unit, in the run's currency: a number, text, or `Money`. It is for those that nobody has or
+            answered yet, and for all that are made later.
 
         Raises
         ------
@@ -108,6 +111,7 @@ class RunSteering:
         ``await run.steering.change_limits(task_reward=0.20)``
         """
         limits = check_limits(
+            self._driven().task_run.currency,
             max_num_concurrent_units=max_num_concurrent_units,
             maximum_units_per_worker=maximum_units_per_worker,
             task_reward=task_reward,

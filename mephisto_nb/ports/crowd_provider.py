@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import ExitLink, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.utils.proofs import Secret
@@ -45,7 +47,7 @@ class CrowdWork:
     """One answer as a crowd knows it, and what is to be done about it.
 
     `registration_id` is what the worker's page called itself; `key` is the same whenever the same thing is asked for
-    again. `amount` is in US dollars, without fees; `text` is shown to the worker.
+    again. `amount` is of the run's currency, without fees; `text` is shown to the worker.
     """
 
     key: str
@@ -53,7 +55,7 @@ class CrowdWork:
     agent_id: str
     worker_name: str
     registration_id: str
-    amount: float = 0.0
+    amount: Money = Money(0)
     text: str = ""
 
 
@@ -102,8 +104,8 @@ class CrowdProvider(ABC, Generic[Args]):
     ArgsClass: ClassVar[type[Any]]
     #: Sites that may show the worker's page in a frame.
     FRAME_ANCESTORS: ClassVar[tuple[str, ...]] = ()
-    #: What the crowd takes on top of each worker's pay, as a share of it: 0.2 adds 20 cents to a dollar.
-    FEE_RATE: ClassVar[float] = 0.0
+    #: What the crowd takes on top of each worker's pay, as a share of it: ``Decimal("0.2")`` adds 20 cents to a dollar.
+    FEE_RATE: ClassVar[Decimal] = Decimal(0)
     #: What this crowd does itself. All else is kept here, and stays with the researcher: pay stays owed, for instance.
     CAN: ClassVar[frozenset[CrowdVerb]] = frozenset()
     #: Whether a rejection that the crowd was told of can be taken back. (What was paid never can.)

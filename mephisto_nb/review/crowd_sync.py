@@ -12,14 +12,18 @@ from functools import partial
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import WorldError
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.visits.telling import tell_later
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
 from mephisto_nb.model.reviews import KeptReview
-from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import make_visit_rules
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
 from mephisto_nb.review.decide import find_crowd
 from mephisto_nb.utils.logging import get_logger
@@ -57,8 +61,11 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
         What was done could not be noted.
     """
     provider = run.crowd.provider
-    if provider is None or not provider.CAN:
+    if provider is None:
         return []
+    late = await _tell_visits(run, provider)
+    if not provider.CAN:
+        return late
     due = await in_thread(lambda: list(_due(run, provider.CAN)))
     mine = [one for one in due if one[-1].key not in run.crowd.in_flight]
     keys = {work.key for *_, work in mine}
@@ -67,9 +74,24 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
         # What was listed may have been told since, by who listed it first.
         told = await in_thread(_read_told, run) if mine else set()
         asked = [one for one in mine if (one[2].get("review_id"), one[0].value) not in told]
-        return [Trouble(one[-1].unit_id, words) for one in asked if (words := await _ask(run, provider, *one))]
+        return late + [Trouble(one[-1].unit_id, words) for one in asked if (words := await _ask(run, provider, *one))]
     finally:
         run.crowd.in_flight.difference_update(keys)
+
+
+async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:
+    """Tell the crowd how visits have ended of which it has not heard, where no kernel drives their run any more."""
+    exits, key = provider.exits, f"visits of {run.task_run_id}"
+    is_over = run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())
+    if exits is None or not exits.TELLS_CROWD or not is_over or key in run.crowd.in_flight:
+        return []
+    rules = make_visit_rules(settings_from_dict(run.task_run.config).task, serves_again=provider.SERVES_AGAIN)
+    run.crowd.in_flight.add(key)
+    try:
+        about = run.task_run_id, exits, rules or VisitRules(), run.database, run.writer, run.clock
+        return [Trouble("", words) for words in await tell_later(*about)]
+    finally:
+        run.crowd.in_flight.discard(key)
 
 
 async def _ask(
@@ -106,19 +128,19 @@ def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
     return kept is not None and (verb is not CrowdVerb.REJECT or kept.review.review_id == row["review_id"])
 
 
-async def _settle(run: RunFrames, payment_id: str, amount: float) -> str:
+async def _settle(run: RunFrames, payment_id: str, amount: Money) -> str:
     """Note that the crowd has paid, and return what is wrong with that: the money is gone, whatever it was for."""
     about = run.clock.now(), run.task_run.provider_type
     settle, after = run.database.reviews.settle_payments, PaymentStatus.SENT
     if await run.writer.call(settle, [payment_id], PaymentStatus.OWED, after, *about):
         return ""
     if await run.writer.call(settle, [payment_id], PaymentStatus.CANCELLED, after, *about):
-        return f"was paid nonetheless ({dollars(amount)}): it was taken back in the very moment"
+        return f"was paid nonetheless ({amount}): it was taken back in the very moment"
     payers = await in_thread(run.database.reviews.read_payers, [payment_id])
     who = payers.get(payment_id, "")
     if who == run.task_run.provider_type:
         return ""  # another kernel has asked with the same key, for which a crowd pays once
-    return f"was paid twice ({dollars(amount)}): {who or 'somebody'} has marked it as paid in the very moment"
+    return f"was paid twice ({amount}): {who or 'somebody'} has marked it as paid in the very moment"
 
 
 def _verbs(provider: CrowdProvider[Any]) -> dict[CrowdVerb, Callable[[CrowdWork], Awaitable[None]]]:
@@ -159,7 +181,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
             agent_id=agent.agent_id if agent else "",
             worker_name=row["worker_name"],
             registration_id=agent.registration_id if agent else "",
-            amount=float(row.get("amount") or 0.0),
+            amount=row.get("amount") or Money(0, run.task_run.currency),
             text=str(row.get("reason") or row.get("message") or ""),
         )  # fmt: skip
 
@@ -191,9 +213,8 @@ def find_paid_units(run: RunFrames) -> set[str]:
     crowd = find_crowd(run.task_run.provider_type)
     if crowd is not None and CrowdVerb.APPROVE not in crowd.CAN:
         return set()  # who pays by hand pays what is owed
-    rewards = PaymentKind.REWARD.value, PaymentStatus.SENT.value
     rows = run.database.reviews.read_payments([run.task_run.task_run_id])
-    return {row["unit_id"] for row in rows if (row["kind"], row["status"]) == rewards}
+    return {row["unit_id"] for row in rows if row["kind"] == PaymentKind.REWARD.value and row["status"] in PAYMENT_GONE}
 
 
 def _asked_by(review: JSONObject) -> Iterator[CrowdVerb]:

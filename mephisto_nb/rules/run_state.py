@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from mephisto_nb.model.gates import OnboardingAgent, StoredGates
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import (
     AS_LAUNCHED,
@@ -24,7 +25,7 @@ from mephisto_nb.model.records import (
     Worker,
 )
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
-from mephisto_nb.model.task_run_args import PartnerRules
+from mephisto_nb.model.task_run_args import PartnerRules, unit_share
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
@@ -83,7 +84,9 @@ class RunRules:
     """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
 
     provider_type: str
-    pay_amount: float = 0.0
+    pay_amount: Money = Money(0)
+    #: What those are owed who have waited for partners in vain.
+    waiting_pay: Money = Money(0)
     assignment_duration: float = 1800.0
     submission_timeout: float = 600.0
     #: Of the run itself, where its researcher has set one; 0: it ends when all is done, or somebody ends it.
@@ -106,19 +109,26 @@ class RunRules:
     has_own_links: bool = False
     #: The fields that the page asks for; None: nobody can tell.
     asked: frozenset[str] | None = None
+    #: What a visit pays; None: what a unit does.
+    task_reward: Money | None = None
     #: What visits are; None: there are none, each unit is taken by itself.
     visits: VisitRules | None = None
     #: Tells, by a worker's name, whether too little is known yet for their decision; None: it never is.
     is_undecided: Callable[[str], bool] | None = None
 
-    def unit_pay(self, task_reward: float) -> float:
+    def unit_pay(self, task_reward: Money) -> Money:
         """Return what one unit pays: its part of what a visit does."""
-        return task_reward / self.visits.units if self.visits is not None else task_reward
+        return task_reward if self.visits is None else unit_share(task_reward, self.visits.units)
 
     @property
-    def visit_pay(self) -> float:
+    def currency(self) -> str:
+        """The currency of all that the run pays."""
+        return self.pay_amount.currency
+
+    @property
+    def visit_pay(self) -> Money:
         """What a visit pays, where there are such; else what a unit does."""
-        return round(self.pay_amount * self.visits.units, 6) if self.visits is not None else self.pay_amount
+        return self.pay_amount if self.task_reward is None else self.task_reward
 
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""
@@ -126,13 +136,14 @@ class RunRules:
         return replace(
             self,
             pay_amount=self.pay_amount if steering.task_reward is None else self.unit_pay(steering.task_reward),
+            task_reward=self.task_reward if steering.task_reward is None else steering.task_reward,
             max_num_concurrent_units=self.max_num_concurrent_units if concurrent is None else concurrent,
             maximum_units_per_worker=self.maximum_units_per_worker if per_worker is None else per_worker,
         )
 
 
-class PayCounts(Counter[tuple[UnitStatus, float]]):
-    """How many units of a status are paid how much, in US dollars."""
+class PayCounts(Counter[tuple[UnitStatus, Money]]):
+    """How many units of a status are paid how much."""
 
     def enter(self, unit: Unit) -> None:
         """Count a unit."""
@@ -186,8 +197,8 @@ class RunState:
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)
-    #: What workers are owed, or were sent, beside their units' pay, in US dollars; by the payment's key.
-    payments: dict[str, float] = field(default_factory=dict)
+    #: What workers are owed, or were sent, beside their units' pay; by the payment's key.
+    payments: dict[str, Money] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
     visits: VisitBook = field(default_factory=VisitBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)

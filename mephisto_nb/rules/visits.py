@@ -402,7 +402,7 @@ def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None)
     """Return what a worker reads of how their visit has ended."""
     if short is None:
         return _ENDED[outcome]
-    rules, is_paid = state.rules.visits or VisitRules(), state.rules.pay_amount > 0
+    rules, is_paid = state.rules.visits or VisitRules(), bool(state.rules.pay_amount)
     if short is Short.FEWER_UNITS:
         pay = _FEWER[rules.when_fewer_units] if is_paid else ""
         return f"Thank you! Your answers have arrived, and there is nothing left to do. {pay}".strip()

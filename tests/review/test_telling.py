@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ class GenerousArgs(LinkProviderArgs):
 class Generous(LinkProvider):
     """A crowd that does all it is asked for, unless its money has run out."""
 
-    PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, 0.2
+    PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, Decimal("0.2")
     CAN = frozenset(CrowdVerb)
     asked: ClassVar[list[tuple[str, CrowdWork]]] = []
     is_broke: ClassVar[bool] = False
@@ -77,7 +78,7 @@ def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def asked() -> list[tuple[str, str, float]]:
-    return [(verb, work.worker_name, work.amount) for verb, work in Generous.asked]
+    return [(verb, work.worker_name, float(work.amount)) for verb, work in Generous.asked]
 
 
 async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
@@ -169,7 +170,7 @@ async def test_what_was_paid_nonetheless_is_not_owed_once_more(run: Any) -> None
     Generous.before = {"ann": lambda: run.review.undo(ann)}
     first = await run.review.approve(worker="ann")
     assert "was paid nonetheless ($0.25)" in first["trouble"][0]
-    assert run.review.preview("approve", ann).total == 0
+    assert not run.review.preview("approve", ann).total
     second = await run.review.approve(ann, bonus=0.5)
     assert (list(second["done"]), list(second["owed"]), list(second["trouble"])) == ([True], [0.5], [""])
     assert asked() == [("approve", "ann", 0.25), ("bonus", "ann", 0.5)]
@@ -246,7 +247,7 @@ async def test_a_rejection_that_the_crowd_never_heard_of_is_undone(run: Any, mon
 
 async def test_fees_are_foreseen(run: Any) -> None:
     foreseen = run.review.preview("approve")
-    assert (foreseen.fees, foreseen.remarks) == (pytest.approx(0.1), ())
+    assert (str(foreseen.fees), foreseen.remarks) == ("$0.10", ())
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
@@ -23,6 +24,7 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
 from mephisto_nb.utils.proofs import Secret
@@ -31,7 +33,7 @@ MakeProvider: TypeAlias = Callable[[], CrowdProvider[Any]]
 
 _URL = "http://127.0.0.1:3000"
 _SECRET, _ANOTHER = "5ec4e7" * 11, "a0074e4" * 10
-_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", 0.5, "Thank you")
+_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", Money.of("0.5"), "Thank you")
 _METHODS = {
     CrowdVerb.APPROVE: "approve_work",
     CrowdVerb.REJECT: "reject_work",
@@ -129,6 +131,7 @@ class ProviderContract:
                 await getattr(provider, method)(_WORK)
 
     def test_its_fees_are_a_share_and_its_frames_are_sites(self, provider: CrowdProvider[Any]) -> None:
+        assert isinstance(provider.FEE_RATE, Decimal)  # a float would make fees that nobody asks for
         assert 0 <= provider.FEE_RATE < 1
         assert [site for site in provider.FRAME_ANCESTORS if not site or set(site) & set(" ;,\r\n")] == []
 
