@@ -391,7 +391,7 @@ _FEWER = {
     ShortPay.RETURN: "As there was not enough work for a whole visit, please return it.",
 }
 _ENDED = {
-    Outcome.COMPLETED: "Thank you! All your answers have arrived.",
+    Outcome.COMPLETED: "All your answers have arrived.",
     Outcome.NO_CONSENT: "You chose not to take part. Thank you for your time.",
     Outcome.TIMED_OUT: "The time for this task is over.",
     Outcome.RETURNED: "You have given this task back.",
@@ -405,7 +405,7 @@ def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None)
     rules, is_paid = state.rules.visits or VisitRules(), bool(state.rules.pay_amount)
     if short is Short.FEWER_UNITS:
         pay = _FEWER[rules.when_fewer_units] if is_paid else ""
-        return f"Thank you! Your answers have arrived, and there is nothing left to do. {pay}".strip()
+        return f"Your answers have arrived, and there is nothing left to do. {pay}".strip()
     how = "You have stopped" if outcome is Outcome.RETURNED else _ENDED[outcome].rstrip(".")
     _, pay = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
     return f"{how}. {visit.done} of {visit.asked} answers have arrived. {pay}"
