@@ -23,7 +23,7 @@ from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.importer import Importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
-from mephisto_nb.kernel.launch import read_launch_input
+from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.model import records
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -81,7 +82,7 @@ class TaskRunArgs:
         What workers read before they accept; tags are separated by commas.
     task_reward
         Pay for one visit, in `currency`: 0.15 is 15 cents. It may have parts of a cent, to a thousandth of one. A visit
-        is one unit, unless `units_per_visit` is more than 1, where each unit pays its part.
+        is one unit, unless `units_per_visit` is more than 1: then each unit pays its part.
     currency
         In what all of a run is paid: the code of a currency (ISO 4217), such as USD, GBP or EUR. All amounts of the
         configuration are of it.
@@ -231,6 +232,11 @@ _NOT_NEGATIVE = (
     "minimum_hourly_pay",
     "maximum_bonus",
 )
+
+
+def unit_share(task_reward: Money, units_per_visit: int) -> Money:
+    """Return what one unit pays of what a visit does, to a thousandth of the currency's smallest unit."""
+    return task_reward if units_per_visit == 1 else task_reward.share(Decimal(1) / units_per_visit)
 
 
 def make_visit_rules(args: TaskRunArgs, *, serves_again: bool) -> VisitRules | None:

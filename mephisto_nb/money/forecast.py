@@ -17,6 +17,7 @@ import pandas as pd
 
 from mephisto_nb.frames.frames import typed
 from mephisto_nb.model.money import Money, count, digits_of, total
+from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.money.crowd_model import draw_crowds
 from mephisto_nb.money.evidence import Evidence, Floats
 from mephisto_nb.money.fees import FeeRate
@@ -221,7 +222,7 @@ class Prices:
     @property
     def each_unit(self) -> Money:
         """What one unit is paid: its part of a visit's reward."""
-        return self.reward.split(self.per_visit)
+        return unit_share(self.reward, self.per_visit)
 
 
 def make_forecast(

@@ -7,18 +7,24 @@ noted, with the same key, and nothing else. Of payments, `money.paying` takes ca
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import WorldError
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.visits.telling import tell_later
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
+from mephisto_nb.model.task_run_args import make_visit_rules
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.review.decide import find_crowd, make_step
 from mephisto_nb.rules.visit_pay import due_for
 from mephisto_nb.utils.logging import get_logger
@@ -46,10 +52,28 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
     DatabaseError, ClosedError
         What was done could not be noted.
     """
-    desk = run.crowd.desk
-    if desk is None or not desk.CAN:
+    provider, desk = run.crowd.provider, run.crowd.desk
+    if provider is None or desk is None:
         return []
-    return [*await _tell(run, desk), *await pay_due(run)]
+    late = await _tell_visits(run, provider)
+    if not desk.CAN:
+        return late
+    return [*late, *await _tell(run, desk), *await pay_due(run)]
+
+
+async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:
+    """Tell the crowd how visits have ended of which it has not heard, where no kernel drives their run any more."""
+    exits, key = provider.exits, f"visits of {run.task_run_id}"
+    is_over = run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())
+    if exits is None or not exits.TELLS_CROWD or not is_over or key in run.crowd.in_flight:
+        return []
+    rules = make_visit_rules(settings_from_dict(run.task_run.config).task, serves_again=provider.SERVES_AGAIN)
+    run.crowd.in_flight.add(key)
+    try:
+        about = run.task_run_id, exits, rules or VisitRules(), run.database, run.writer, run.clock
+        return [Trouble("", words) for words in await tell_later(*about)]
+    finally:
+        run.crowd.in_flight.discard(key)
 
 
 async def _tell(run: RunFrames, desk: CrowdDesk) -> list[Trouble]:
@@ -133,7 +157,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
 
 
 def _by_visit(run: RunFrames, due: list[tuple[JSONObject, CrowdVerb]]) -> list[tuple[JSONObject, CrowdVerb]]:
-    """Keep one rejection of a visit all of whose answers are rejected, and none of other visits: crowds know no parts."""
+    """Keep one rejection of a visit of which all is rejected, and none of other visits: crowds know no parts."""
     rejected = [one for one, verb in due if verb is CrowdVerb.REJECT]
     if not rejected:
         return due

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.outcomes import Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.packets import SEALED_EXIT
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.states import AGENT_ANSWERED, AgentStatus
 from mephisto_nb.model.visits import Short, ShortPay, Visit, VisitBooks, VisitRules
@@ -337,7 +338,7 @@ _FEWER = {
     ShortPay.RETURN: "As there was not enough work for a whole visit, please return it.",
 }
 _ENDED = {
-    Outcome.COMPLETED: "Thank you! All your answers have arrived.",
+    Outcome.COMPLETED: "All your answers have arrived.",
     Outcome.NO_CONSENT: "You chose not to take part. Thank you for your time.",
     Outcome.TIMED_OUT: "The time for this task is over.",
     Outcome.RETURNED: "You have given this task back.",
@@ -351,7 +352,20 @@ def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None)
     rules, is_paid = state.rules.visits or VisitRules(), bool(state.rules.pay_amount)
     if short is Short.FEWER_UNITS:
         pay = _FEWER[rules.when_fewer_units] if is_paid else ""
-        return f"Thank you! Your answers have arrived, and there is nothing left to do. {pay}".strip()
+        return f"Your answers have arrived, and there is nothing left to do. {pay}".strip()
     how = "You have stopped" if outcome is Outcome.RETURNED else _ENDED[outcome].rstrip(".")
     _, pay = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
     return f"{how}. {visit.done} of {visit.asked} answers have arrived. {pay}"
+
+
+def seal(link: ExitLink | None) -> JSONObject:
+    """Return what is added to an agent's details, or status, for its router to keep until the answer is taken.
+
+    None takes back what was said before. What is not said at all leaves it as it is.
+
+    Examples
+    --------
+    >>> seal(None)
+    {'sealed_exit': None}
+    """
+    return {SEALED_EXIT: None if link is None else link.to_dict()}

@@ -14,7 +14,7 @@ from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.inside import parts_of
+from tests.inside import live_of, parts_of
 from tests.kernel.visiting import Town, TownProvider, launch_visits, people_of
 
 
@@ -202,6 +202,23 @@ async def test_what_a_kernel_did_not_tell_the_next_one_tells(
     third = await make_operator().reconnect(run.task_run_id)
     await parts_of(third).engine.do(lambda step: None)
     assert town.count("s-ann") == 1
+
+
+async def test_what_a_run_could_not_tell_is_told_when_it_is_reviewed(
+    operator: Operator, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TOLD_WITHIN", 0.1)
+    run = await launch_visits(operator, 1)
+    town.is_open = False
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await person("ann").ask()
+        await live_of(run).over.wait()
+    assert town.told == []
+    town.is_open = True
+    await run.review.approve()
+    assert town.told == [("s-ann", "completed")]
+    assert run.visits()["told_at"].notna().all()
 
 
 # -- vouching ----------------------------------------------------------------------------------------------------

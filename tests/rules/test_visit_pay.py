@@ -65,7 +65,7 @@ class Books:
 
 
 def a_visit(units: int = 3, done: int = 3, **rules: Any) -> tuple[Rehearsal, Books]:
-    run = Rehearsal(*[1] * units, visits=VisitRules(3, **rules), visit_reward=REWARD, pay_amount=REWARD.split(3))
+    run = Rehearsal(*[1] * units, visits=VisitRules(3, **rules), task_reward=REWARD)
     do(run, done)
     return run, Books(run)
 

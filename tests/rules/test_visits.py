@@ -15,7 +15,7 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
-from mephisto_nb.model.records import Agent, WorkerFacts
+from mephisto_nb.model.records import Agent, Steering, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitRules
 from mephisto_nb.rules.absence import router_was_away
@@ -108,9 +108,10 @@ def test_all_units_have_the_time_of_the_visit() -> None:
 
 
 def test_a_unit_pays_its_part_of_the_visit() -> None:
-    run = Rehearsal(1, visits=VisitRules(4))
-    assert run.state.rules.unit_pay(Money.of(2)) == Money.of(0.5)
-    assert Rehearsal(1).state.rules.unit_pay(Money.of(2)) == Money.of(2)
+    rules = Rehearsal(1, visits=VisitRules(3), task_reward=Money.of("1.00")).state.rules
+    assert (rules.unit_pay(Money.of("1.00")), rules.visit_pay) == (Money.of("0.33333"), Money.of("1.00"))
+    assert rules.steered(Steering(task_reward=Money.of("3.00"))).pay_amount == Money.of("1.00")
+    assert Rehearsal(1).state.rules.unit_pay(Money.of("2.00")) == Money.of("2.00")
 
 
 def test_what_is_to_be_stored_of_a_visit() -> None:
@@ -533,7 +534,7 @@ def test_workers_are_told_what_stopping_means(rule: ShortPay, is_paid: bool) -> 
     told = tell_rules(VisitRules(20, when_stopped_early=rule), is_paid=is_paid, seconds=1800)
     assert told["about"].startswith("20 items, one after the other. You have 30 minutes")
     assert ("paid" in told["if_stopped"]) == is_paid
-    run = Rehearsal(1, 1, 1, visits=VisitRules(3, rule), pay_amount=0.1 if is_paid else 0.0)
+    run = Rehearsal(1, 1, 1, visits=VisitRules(3, rule), pay_amount=Money.of(0.1 if is_paid else 0))
     do(run, 1)
     run.give_back(run.take("ann", "page"))
     assert told["when_stopped"] in visit_of(run).why
