@@ -28,6 +28,10 @@
         │   ├── LinkRefusedError     the router refused the operator, or proved to be a stranger
         │   ├── RouterGoneError      the router's process has ended, and cannot be started again
         │   └── RouterStoreError     the router is there, and can store nothing
+        ├── CrowdError               a crowd refuses, or cannot be reached
+        │   ├── CrowdRefusedError    it refused for sure: nothing was done
+        │   ├── OutcomeUnknown       whether it did what was asked for cannot be known
+        │   └── SignatureError       what claims to come from a crowd is not signed by it, or is too old
         ├── RunBusyError             another kernel drives this run
         ├── RunFailedError           a run stopped working; the cause is chained
         ├── PartnerLeftError         somebody who is spoken to, or waited for, has left
@@ -162,6 +166,29 @@ class RouterStoreError(RouterError):
     def __init__(self, message: str, troubles: tuple[object, ...] = ()) -> None:
         super().__init__(message)
         self.troubles = troubles
+
+
+class CrowdError(WorldError):
+    """A crowd's server refuses, answers nonsense, or cannot be reached. `status` is that of HTTP, if it answered."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class CrowdRefusedError(CrowdError):
+    """A crowd's server refused, and nothing was done; asked the same way again, it would refuse again."""
+
+
+class OutcomeUnknown(CrowdError):
+    """A crowd was asked for what must not be asked for twice, and nobody can know whether it was done.
+
+    Look there before anything is sent again: somebody may be paid twice, or not at all.
+    """
+
+
+class SignatureError(CrowdError):
+    """What claims to come from a crowd is not signed by it, is meant for somebody else, or is too old."""
 
 
 class RunBusyError(WorldError):

@@ -26,6 +26,7 @@ _STARTERS = {
     "jupyter_lab",
     "make_operator",
     "postgresql_server",
+    "prolific",
     "router",
     "routers_by_command",
     "serve_blueprint",

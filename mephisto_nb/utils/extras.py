@@ -34,7 +34,7 @@ EXTRAS = {
     "excel": Extra("Excel files need", {"openpyxl": "openpyxl"}),
     "parquet": Extra("Parquet files need", {"pyarrow": "pyarrow"}),
     "postgresql": Extra("PostgreSQL databases need", {"psycopg": "psycopg"}),
-    "prolific": Extra("Prolific's API needs", {"aiohttp": "aiohttp", "jwt": "pyjwt"}),
+    "prolific": Extra("Prolific's API needs", {"aiohttp": "aiohttp", "cryptography": "cryptography", "jwt": "pyjwt"}),
 }
 
 
