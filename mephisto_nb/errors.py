@@ -34,8 +34,7 @@
         │   └── SignatureError       what claims to come from a crowd is not signed by it, or is too old
         ├── RunBusyError             another kernel drives this run
         ├── RunFailedError           a run stopped working; the cause is chained
-        ├── PartnerLeftError         somebody who is spoken to, or waited for, has left
-        └── OutcomeUnknownError      nobody heard whether something was done that may not be done twice
+        └── PartnerLeftError         somebody who is spoken to, or waited for, has left
 """
 
 from __future__ import annotations
@@ -197,10 +196,6 @@ class RunBusyError(WorldError):
 
 class RunFailedError(WorldError):
     """A run stopped working; what failed is the cause of this error."""
-
-
-class OutcomeUnknownError(WorldError):
-    """Something was asked of others, and nobody heard whether they did it; asking again might do it twice."""
 
 
 class ReplayError(UsageError):

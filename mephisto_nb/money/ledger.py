@@ -1,4 +1,4 @@
-"""The ledger: every payment of all runs, where it stands, what its crowd takes on top; and what nobody can know alone."""
+"""The ledger: every payment of all runs, where it stands, and what its crowd takes on top of it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mephisto_nb.utils.calling import face
 from mephisto_nb.utils.ids import acting_name
 
 LEDGER_COLUMNS = (
-    "payment_id", "created_at", "task_name", "task_run_id", "provider", "worker_id", "worker_name", "visit_id", "unit_id",
-    "kind", "amount", "fees", "currency", "status", "in_doubt", "asked_at", "sent_at", "confirmed_at", "reference",
+    "payment_id", "created_at", "task_name", "task_run_id", "provider", "worker_id", "worker_name", "visit_id",
+    "unit_id", "kind", "amount", "fees", "currency", "status", "in_doubt", "asked_at", "sent_at", "confirmed_at", "reference",
     "reason", "key", "simulated",
 )  # fmt: skip
 TOTAL_COLUMNS = ("currency", "owed", "sending", "sent", "confirmed", "failed", "cancelled", "fees", "total")

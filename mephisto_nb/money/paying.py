@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import OutcomeUnknownError, WorldError
+from mephisto_nb.errors import OutcomeUnknown, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
@@ -139,7 +139,7 @@ class _Asker:
     ) -> list[Trouble]:
         try:
             receipt = await call()
-        except OutcomeUnknownError as error:
+        except OutcomeUnknown as error:
             return await self._unheard(due, str(error))
         except WorldError as error:
             return await self._refuse(due, str(error), put_back=True)

@@ -76,7 +76,7 @@ class CrowdDesk:
     """What one crowd does itself, for one run; this one does nothing, and everything stays with the researcher.
 
     Each verb is called for what is in `CAN` alone, once a decision is committed. It raises `WorldError` where the crowd
-    refuses or cannot be reached, so that it is sure that nothing was done; `OutcomeUnknownError` where nobody can tell
+    refuses or cannot be reached, so that it is sure that nothing was done; `OutcomeUnknown` where nobody can tell
     whether it was; whatever else it raises is taken for the latter, and logged.
     """
 
