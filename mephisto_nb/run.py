@@ -105,6 +105,20 @@ class TaskRun:
 
     # -- links -----------------------------------------------------------------------------------------------
 
+    @property
+    def entry_url(self) -> str | None:
+        """The address to paste into the crowd's own form; None: each person has a link, or all come by `url`.
+
+        Where a crowd puts each person's id, it holds the crowd's own words for it, as they are.
+
+        Raises
+        ------
+        ClosedError
+            This kernel does not drive the run.
+        """
+        live = self._driven()
+        return live.parts.provider.get_entry_url(live.url)
+
     def get_worker_url(self, worker_name: str) -> str:
         """Return the link by which one worker comes to the task: for them alone, as it shows who they are.
 

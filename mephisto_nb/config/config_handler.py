@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, WorldError
+from mephisto_nb.ports.named_secrets import CONFIG_VARIABLE, get_config_path
 from mephisto_nb.utils.private_files import (
     close_file,
     make_folders,
@@ -26,7 +27,18 @@ from mephisto_nb.utils.private_files import (
     write_private,
 )
 
-CONFIG_VARIABLE = "MEPHISTO_CONFIG"
+__all__ = [
+    "CONFIG_VARIABLE",
+    "add_config_arg",
+    "get_config",
+    "get_config_arg",
+    "get_config_path",
+    "get_data_directory",
+    "get_raw_config",
+    "init_config",
+    "write_config",
+]
+
 DATA_VARIABLE = "MEPHISTO_DATA_DIR"
 _LOCK_PATIENCE = 10.0
 
@@ -35,13 +47,6 @@ CORE_SECTION = "core"
 DATA_STORAGE_KEY = "main_data_directory"
 DEFAULT_CONFIG_FOLDER = str(Path("~/.mephisto").expanduser())
 DEFAULT_CONFIG_FILE = str(Path(DEFAULT_CONFIG_FOLDER) / "config.yml")
-
-
-def get_config_path() -> Path:
-    """Return the path of the configuration file, which may not exist yet."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    path = Path(named) if named else Path("~/.mephisto/config.yml")
-    return path.expanduser().resolve()  # a link to a file elsewhere stays a link
 
 
 def get_config() -> JSONObject:

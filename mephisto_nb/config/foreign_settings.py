@@ -43,6 +43,11 @@ _MOST_TEXT = 10_000_000
 _HEADER = 512
 #: What opens a way out of a preview, or lets scripts of other hosts run on a worker's page; and how you set it.
 _OWN = {"preview_sources": "task", "extra_script_sources": "blueprint_args", "extra_sources": "blueprint_args"}
+#: Settings of a provider that say where people are led after a visit, and what goes along.
+_LEADING = (
+    "secrets", "details", "completed", "screened_out", "quota_full", "failed_checks", "no_consent", "timed_out",
+    "returned",
+)  # fmt: skip
 #: Settings of an architect that name hosts: where workers' links lead, and who may show or ask for the page.
 _HOSTS = ("url", "addresses", "frame_ancestors")
 
@@ -210,6 +215,7 @@ def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> lis
         Naming the setting.
     """
     remarks = list[str]()
+    _refuse_ways_elsewhere(config.mephisto.provider, given["provider"])
     for section, key in (*(("architect", host) for host in (*_HOSTS, "hostname")), ("provider", "signed_links")):
         node = config.mephisto[section]
         if key not in node or key in given[section]:
@@ -228,6 +234,38 @@ def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> lis
         elif value is False:
             remarks.append("lets everybody come under any name (mephisto.provider.signed_links is false)")
     return remarks
+
+
+def _refuse_ways_elsewhere(provider: DictConfig, given: Collection[str]) -> None:
+    """Refuse a file that says where people are led after a visit, or which of your secrets are sent there.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting.
+    """
+    tree: Any = OmegaConf.to_container(provider, resolve=False)
+    for key in map(str, provider):
+        if key in given or key not in _LEADING:
+            continue
+        value = tree[key] if isinstance(tree[key], dict) else {}
+        if key == "secrets":
+            found = bool(value)
+        elif key == "details":
+            found = not all(_is_plain(str(one)) for one in value.values())
+        else:
+            found = bool(value.get("redirect") or value.get("call"))
+        if found:
+            raise ConfigError(
+                f"The configuration file sets mephisto.provider.{key}, which says where people are led, or which of "
+                "your secrets are sent there. If you mean it, say so in the notebook: compose(config=..., "
+                f"provider_args={{{key!r}: ...}})."
+            )
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a value is no address and no host, but a code, a number, or an id."""
+    return re.fullmatch(r"[\w-]*", value) is not None
 
 
 def _settled(node: DictConfig, section: str, key: str) -> Any:

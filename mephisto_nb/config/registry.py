@@ -30,6 +30,15 @@ _OURS = "mephisto_nb."
 _logger = get_logger(__name__)
 
 
+_MTURK = (
+    "Amazon Mechanical Turk closed on 2026-09-30, for workers and requesters alike. Take people in by 'external' with "
+    "a preset for their crowd (prolific_by_link, cloudresearch_connect, sona ...), by 'prolific' where that is "
+    "installed, or by 'link', people of your own."
+)
+#: What there was once, and what to use instead: by kind and name.
+_CLOSED = {("provider", "mturk"): _MTURK, ("provider", "mturk_sandbox"): _MTURK}
+
+
 class PluginShelf:
     """The plugins of one kind, by name and alias.
 
@@ -169,6 +178,10 @@ class PluginShelf:
                 del self._classes[name]
 
     def _unknown(self, name: str) -> UnknownTypeError:
+        if closed := _CLOSED.get((self.kind, name.lower())):
+            return UnknownTypeError(
+                f"There is no {self.kind} {name!r}: {closed} There are: {', '.join(self.names()) or 'none'}."
+            )
         near = get_close_matches(name, {*self._classes, *self._scan()}, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         a = "An" if self.kind[0] in "aeiou" else "A"

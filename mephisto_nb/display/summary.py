@@ -141,6 +141,7 @@ class RunSummary:
     status: str
     url: str
     has_own_links: bool
+    entry_url: str
     answered: int
     total: int
     expired: int
@@ -187,6 +188,7 @@ def summarize(state: JSONObject) -> RunSummary:
         status=run["status"],
         url=plain(run["url"] or ""),
         has_own_links=run["has_own_links"],
+        entry_url=plain(run["worker_url"] or "") if run["is_for_crowd"] else "",
         answered=units["answered"],
         total=units["total"],
         expired=units["expired"],

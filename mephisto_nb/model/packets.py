@@ -43,6 +43,10 @@ BAD_PROOF, STORE_FAILED = 4401, 4503
 #: No frame of a link is larger (bytes), in either direction. So many bytes of packets share one, if there are several:
 #: whoever reads a frame does nothing else meanwhile.
 LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024
+#: The name under which an operator tells a router how a worker goes back to their crowd, if their answer is taken and
+#: nothing else was said since; and how large that may be (characters of JSON). Pages get it with what confirms the
+#: answer, and not before.
+SEALED_EXIT, LONGEST_EXIT = "sealed_exit", 8000
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
 #: What is kept of an error that a page reports: so many items, and so many characters of each name and each text.

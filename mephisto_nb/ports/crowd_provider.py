@@ -142,6 +142,13 @@ class CrowdProvider(ABC, Generic[Args]):
         """Return the link by which this worker comes to the task that is served at `url`."""
         return url
 
+    def get_entry_url(self, url: str) -> str | None:
+        """Return the one address by which all come to the task that is served at `url`, as the crowd's form has it.
+
+        It is shown to the researcher, who gives it to the crowd. None: nobody has to, or each person has their own.
+        """
+        return None
+
     async def setup_resources_for_task_run(self, task_run_id: str, url: str) -> None:
         """Offer the run to the crowd. Called once the router answers; what it raises fails the launch."""
 

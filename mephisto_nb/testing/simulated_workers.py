@@ -85,15 +85,19 @@ class SimulatedWorker:
     async def register(self, registration: str | None = None) -> JSONObject:
         """Ask for a unit; give what the page gets: ``agent_id``, ``init_task_data``, ``failure_reason`` ..."""
         assignment = registration or secrets.token_hex(8)
-        provider_data = {
+        provider_data: JSONObject = {
             "worker_name": self.name,
             "agent_registration_id": f"{assignment}-{self.name}",
             "assignment_id": assignment,
             "provider_type": LINK,
             "is_simulated": True,
         }
-        if key := dict(parse_qsl(urlsplit(self.link).fragment)).get("key"):
+        where = urlsplit(self.link)
+        if key := dict(parse_qsl(where.fragment)).get("key"):
             provider_data["worker_key"] = key
+        if self.link:  # as pages of crowds send it that put their own ids into the address
+            parameters = dict(parse_qsl(where.query, keep_blank_values=True)) | ({"key": key} if key else {})
+            provider_data |= {"parameters": parameters, "query": where.query}
         packet = await self.post("/request_agent", {"provider_data": provider_data})
         return _with_whole_numbers(packet["data"])
 

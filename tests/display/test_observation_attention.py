@@ -41,7 +41,13 @@ class FakeRun:
     def __post_init__(self) -> None:
         link = SimpleNamespace(trouble=None, away_since=None, absence=Absence())
         engine = SimpleNamespace(trouble=None)
-        self.parts = SimpleNamespace(tally=self.tally, engine=engine, link=link, machine_troubles=())
+        self.parts = SimpleNamespace(
+            tally=self.tally,
+            engine=engine,
+            link=link,
+            machine_troubles=(),
+            provider=SimpleNamespace(get_entry_url=lambda url: None),
+        )
 
 
 class Scene:
@@ -164,6 +170,9 @@ def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     assert 'run.get_worker_url("NAME")' in notice["remedy"]
     scene.live.has_own_links = False
     assert scene.notices()["lonely"]["remedy"] == "Share the link with workers: http://task"
+    entry = "http://task/?id={{ID}}"
+    scene.live.parts.provider.get_entry_url = lambda url: entry
+    assert scene.notices()["lonely"]["remedy"] == f"Look whether the crowd has this address in its form: {entry}"
     scene.refuse("eve", blocked=True)
     assert "lonely" not in scene.notices()
 

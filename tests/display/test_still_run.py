@@ -100,6 +100,12 @@ def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
     assert not any("get_worker_url" in drawn for drawn in both(one))
 
 
+def test_the_address_for_a_crowds_form_is_shown_as_it_is() -> None:
+    entry = "http://127.0.0.1:3000/?id=%SURVEY_CODE%&x={{%A%}}"
+    one = change(EMPTY, run={"has_own_links": False, "worker_url": entry, "is_for_crowd": True})
+    assert all(f"Paste this address into the crowd's form: {entry}" in drawn for drawn in both(one))
+
+
 def test_no_text_of_others_becomes_markup_or_moves_the_cursor() -> None:
     drawn = draw_run(HOSTILE_TEXT)
     assert not re.search("<script|<img|href=.javascript", drawn["text/html"])

@@ -228,14 +228,22 @@ def test_what_is_no_data_is_refused() -> None:
 
 @pytest.mark.parametrize("choice", [{"provider": "mturk"}, {"overrides": ["mephisto/provider=mturk"]}])
 def test_an_unknown_plugin_is_refused_with_those_that_there_are(choice: dict[str, Any]) -> None:
-    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: link"):
+    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*closed on 2026-09-30.*There are: .*link"):
         compose("page", **choice)
+
+
+@pytest.mark.parametrize("name", ["mturk", "mturk_sandbox", "MTurk"])
+def test_a_crowd_that_has_closed_says_so_and_what_to_use(name: str) -> None:
+    with pytest.raises(UnknownTypeError, match=r"Mechanical Turk closed on 2026-09-30.*'external' with a preset"):
+        compose("page", provider=name)
+    with pytest.raises(UnknownTypeError, match=r"There is no provider 'elance'\. There are"):
+        compose("page", provider="elance")
 
 
 def test_an_unknown_plugin_in_a_file_is_refused(task_dir: Path) -> None:
     path = task_dir / "hydra_configs" / "conf" / "example.yaml"
     path.write_text(path.read_text().replace("provider: mock", "provider: mturk"))
-    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: link"):
+    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*closed on.*There are: .*link.*provider='link'"):
         compose(config=path)
 
 

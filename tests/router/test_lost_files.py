@@ -375,7 +375,15 @@ FORM = (
 )
 
 
-@pytest.mark.parametrize(("result", "kept"), [(SubmissionResult.TAKEN, 1), (SubmissionResult.DUPLICATE, 0)])
+RESULTS = [
+    (SubmissionResult.TAKEN, 1),
+    (SubmissionResult.DUPLICATE, 0),
+    ((SubmissionResult.TAKEN, "the way back"), 1),
+    ((SubmissionResult.DUPLICATE, "the way back"), 0),
+]
+
+
+@pytest.mark.parametrize(("result", "kept"), RESULTS)
 async def test_files_stay_with_an_answer_that_may_come_back(store, tmp_path, result, kept):
     parts = [{"type": "http.request", "body": FORM}]
     headers = [(b"content-type", b"multipart/form-data; boundary=b")]

@@ -348,6 +348,33 @@ def test_a_file_may_say_what_stays_on_this_computer(home: Path, caplog: pytest.L
     assert caplog.text == ""
 
 
+LEADING = [
+    "completed: {redirect: 'https://evil.example/?p={participant}'}",
+    "returned: {call: 'https://evil.example/?p={participant}'}",
+    "secrets: {token: sona}",
+    "details: {host: evil.example}",
+    "details: {complete_url: 'https://evil.example/'}",
+    "details: {complete_url: '${task_dir}'}",
+]
+
+
+@pytest.mark.parametrize("setting", LEADING)
+def test_a_file_says_nothing_of_where_people_go_afterwards(home: Path, setting: str) -> None:
+    text = f"{SECTION}  provider: {{_provider_type: external, participant_parameter: id, {setting}}}\n"
+    with pytest.raises(ConfigError, match=r"mephisto\.provider\.\w+, which says where.*provider_args="):
+        compose(home, text)
+    key = setting.partition(":")[0]
+    mine = {"details": {"host": "a.org"}, "secrets": {"token": "own"}}.get(key, {"redirect": "https://a.org/"})
+    kept = compose(home, text, provider_args={key: mine}).mephisto.provider[key]
+    assert all(kept[name] == value for name, value in mine.items())
+
+
+def test_a_file_may_name_a_preset_its_codes_and_its_words(home: Path) -> None:
+    own = "preset: prolific_by_link, details: {completion_code: C1-A2_b}, returned: {text: Bye., code: R1}"
+    config = compose(home, f"{SECTION}  provider: {{_provider_type: external, {own}}}\n")
+    assert config.mephisto.provider.details == {"completion_code": "C1-A2_b"}
+
+
 def test_what_a_file_opens_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = f"{SECTION}  architect: {{hostname: 0.0.0.0}}\n  provider: {{signed_links: false}}\nnum_tasks: 77\n"
     compose(home, text, architect_args={"hostname": "0.0.0.0"}, provider_args={"signed_links": False})

@@ -168,6 +168,7 @@ class RunWatch:
         -------
         dict
             ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
+            ``is_for_crowd``: it is to be pasted into the crowd's form, and holds what stands for a person's id there;
             ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
             ``units`` (how many have which status; ``total`` counts all), ``pace`` (see `pace`),
             ``money`` (see `display.dashboard.moment.describe_money`; ``per_hour`` is the median over all answers of
@@ -372,6 +373,8 @@ class RunWatch:
 
     def _describe_run(self, moment: Moment) -> JSONObject:
         run, live = self._run.task_run, self._live
+        entry = None if live is None else live.parts.provider.get_entry_url(live.url)
+        has_own_links = live is not None and live.has_own_links and entry is None
         return {
             "id": run.task_run_id,
             "name": run.task_name,
@@ -379,8 +382,9 @@ class RunWatch:
             "status": moment.status,
             "driver": moment.driver,
             "url": None if live is None else live.url,
-            "worker_url": None if live is None or live.has_own_links else live.url,
-            "has_own_links": live is not None and live.has_own_links,
+            "worker_url": None if live is None or has_own_links else entry or live.url,
+            "has_own_links": has_own_links,
+            "is_for_crowd": entry is not None,
             "launched_at": run.created_at,
             "ended_at": moment.statistics.ended_at,
             "paused_at": moment.statistics.steering.paused_at if moment.status == "paused" else None,

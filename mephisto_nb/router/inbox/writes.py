@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS reports (
     digest BLOB NOT NULL,
     PRIMARY KEY (person, seq)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sealed_exits (agent_id TEXT PRIMARY KEY, exit TEXT NOT NULL) WITHOUT ROWID;
 """
 #: What brings the tables of an earlier version to the next one.
 UPGRADES = {1: "ALTER TABLE agents ADD COLUMN person TEXT NOT NULL DEFAULT '';"}
@@ -99,11 +100,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the operator has decided: its number, the packet, and the packet as it travels on."""
+    """What the operator has decided: its number, the packet, and the packet as it travels on.
+
+    `sealed` is how the agent goes back once its answer is taken, as JSON text; '': nobody says any more; None: nothing
+    is said of it here.
+    """
 
     n: int
     packet: Packet
     text: str
+    sealed: str | None = None
 
 
 def read_marks(db: sqlite3.Connection) -> dict[str, int]:
@@ -215,6 +221,34 @@ def submit(
                 txn.post(other)
         return SubmissionResult.OTHER
     return result
+
+
+def submit_and_leave(
+    txn: Txn, agent_id: str, message: Message, digest: bytes, other: Message | None = None
+) -> tuple[SubmissionResult, str]:
+    """Take an agent's final answer as `submit` does; return how its worker goes back beside, as JSON text; '': nowhere.
+
+    That is told with the answer that counts, as often as it is sent, and with no other.
+    """
+    result = submit(txn, agent_id, message, digest, other)
+    is_theirs = result is SubmissionResult.TAKEN or (
+        result is SubmissionResult.DUPLICATE and _taken(txn, agent_id) == digest
+    )
+    return result, _sealed_exit(txn, agent_id) if is_theirs else ""
+
+
+def _sealed_exit(txn: Txn, agent_id: str) -> str:
+    row = txn.db.execute("SELECT exit FROM sealed_exits WHERE agent_id = ?", (agent_id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def _seal(txn: Txn, agent_id: str, sealed: str | None) -> None:
+    """Keep how an agent goes back, or forget it."""
+    if sealed:
+        txn.size += len(sealed)
+        txn.db.execute("INSERT OR REPLACE INTO sealed_exits VALUES (?, ?)", (agent_id, sealed))
+    elif sealed is not None:
+        txn.db.execute("DELETE FROM sealed_exits WHERE agent_id = ?", (agent_id,))
 
 
 def hand_in(txn: Txn, agent_id: str, message: Message, digest: bytes) -> SubmissionResult:
@@ -405,6 +439,7 @@ def _apply(txn: Txn, effect: Effect) -> None:
         _send(txn, packet.subject_id, data["update_id"], effect.text)
     elif packet.packet_type is PacketType.UPDATE_STATUS:
         _set_status(txn, packet.subject_id, AgentStatus(data["status"]))
+        _seal(txn, packet.subject_id, effect.sealed)
     elif (
         data.get("agent_id") is not None
     ):  # AGENT_DETAILS: who was let in; a refusal names no agent, and changes nothing
@@ -412,6 +447,7 @@ def _apply(txn: Txn, effect: Effect) -> None:
         _set_status(
             txn, data["agent_id"], AgentStatus(data["status"]), person=person if isinstance(person, str) else ""
         )
+        _seal(txn, data["agent_id"], effect.sealed)
         _drop_repeated(txn, data["agent_id"], data.get("init_task_data"))
 
 

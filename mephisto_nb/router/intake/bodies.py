@@ -304,7 +304,8 @@ class BodyReader:
             kept = not form.unwanted
         except UnsureError as unsure:
             # The answer may be found again later, and names these files; what is sent again is then a repetition.
-            kept = unsure.result is SubmissionResult.TAKEN
+            result = unsure.result[0] if isinstance(unsure.result, tuple) else unsure.result
+            kept = result is SubmissionResult.TAKEN
             raise
         finally:
             if not kept:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.packets import LONGEST_EXIT, SEALED_EXIT, Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import Effect
@@ -148,11 +148,36 @@ def read_effect(n: int, raw: JSON) -> Effect | None:
     """
     try:
         packet = Packet.from_dict(raw if isinstance(raw, dict) else {})
+        packet, sealed = _take_exit(n, packet)
         packet = _CHECKS[packet.packet_type](packet)
-        return Effect(n, packet, codec.dump(packet.to_dict()))
+        return Effect(n, packet, codec.dump(packet.to_dict()), sealed)
     except (ValueError, KeyError, RecursionError):
         log.error("The operator's effect %d makes no sense and is passed over.", n)
         return None
+
+
+def _take_exit(n: int, packet: Packet) -> tuple[Packet, str | None]:
+    """Take out of a packet how its agent goes back: that is for its answer alone, and no page gets it before.
+
+    What makes no sense is as if nobody had said how: the rest of the packet counts.
+    """
+    if packet.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT or SEALED_EXIT not in packet.data:
+        return packet, None
+    rest = {key: value for key, value in packet.data.items() if key != SEALED_EXIT}
+    exit_ = packet.data[SEALED_EXIT]
+    if exit_ is not None and not _is_exit(exit_):
+        log.error("The way back in the operator's effect %d makes no sense and is passed over.", n)
+        exit_ = None
+    return replace(packet, data=rest), "" if exit_ is None else codec.dump(exit_)
+
+
+def _is_exit(value: JSON) -> bool:
+    """Return whether this is a way back that a page may take: no address but one of the web."""
+    if not isinstance(value, dict) or not isinstance(value.get("outcome"), str):
+        return False
+    url, code = value.get("url"), value.get("code")
+    is_of_web = url is None or (isinstance(url, str) and url.startswith(("https://", "http://")) and url.isprintable())
+    return is_of_web and isinstance(code, str | None) and len(codec.dump(value)) <= LONGEST_EXIT
 
 
 def _check_details(packet: Packet) -> Packet:

@@ -7,6 +7,7 @@ its message, and what that counts, are committed. Errors are raised and become a
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from functools import partial
@@ -123,13 +124,16 @@ class WorkerRoutes:
             message, digest = await self._router.desk.do(work, form.size, agent_id)
             message = form.claim.add(message)
             other = _message(PacketType.SUBMIT_UNIT, agent_id, _told_of_other(message, answer))
-            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, digest, other))
+            result, sealed = await self._store.run(
+                lambda txn: writes.submit_and_leave(txn, agent_id, message, digest, other)
+            )
+            leave = {"exit": json.loads(sealed)} if sealed else {}
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
-                return json_answer({"status": "Submitted!", "duplicate": True})
+                return json_answer({"status": "Submitted!", "duplicate": True, **leave})
             self._check_taken(agent_id, result)
             form.claim.keep()
-            return json_answer({"status": "Submitted!"})
+            return json_answer({"status": "Submitted!", **leave})
 
     async def submit_metadata(self, request: Request) -> Response:
         """Hand in what a worker says about a task, such as an opinion of it."""

@@ -1,7 +1,8 @@
 """What every `CrowdProvider` has to do.
 
 To test a provider, subclass `ProviderContract`, or `SignedLinksContract` where nobody is believed without the key of
-their own link; give it the fixture `make_provider`, and say what a page sends::
+their own link, and `ExitsContract` beside it where people go back to the crowd; give it the fixture `make_provider`,
+and say what a page sends::
 
     class TestMyProvider(ProviderContract):
         @pytest.fixture
@@ -17,14 +18,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.outcomes import Outcome, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
-from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork, VisitExits
 from mephisto_nb.utils.proofs import Secret
 
 MakeProvider: TypeAlias = Callable[[], CrowdProvider[Any]]
@@ -41,8 +44,29 @@ _METHODS = {
 }
 
 
-class ProviderContract:
-    """All that is asked of a `CrowdProvider` without any crowd behind it."""
+#: Ids that nobody has, and that whoever types an address may send.
+HOSTILE_IDS = (
+    "a&cc=SUCCESS",
+    "../../complete",
+    "..",
+    "%2e%2e%2fcomplete",
+    "x#y?z=1",
+    "https://elsewhere.example.org/",
+    "//elsewhere.example.org",
+    "@elsewhere.example.org",
+    "javascript:alert(1)",
+    '"><script>alert(1)</script>',
+    "a\r\nLocation: https://elsewhere.example.org",
+    "{code}",
+    "{0.__class__}",
+    "\u202egnp",
+    "\ud800",
+    "x" * 5000,
+)
+
+
+class ProviderFixtures:
+    """What the contracts of a provider share."""
 
     #: Names that the crowd gives its workers.
     names: ClassVar[Sequence[str]] = ("worker-one", "worker-two")
@@ -61,8 +85,16 @@ class ProviderContract:
         """Supplied by the subclass: what a page that was opened by a worker's link sends as its ``provider_data``."""
         raise NotImplementedError(f"{type(self).__name__} has to say what a page sends: register(link).")
 
+
+class ProviderContract(ProviderFixtures):
+    """All that is asked of a `CrowdProvider` without any crowd behind it."""
+
     def refused_tasks(self) -> Sequence[TaskRunArgs]:
-        """Return tasks that the crowd cannot take; at least one where `assert_task_args` is the provider's own."""
+        """Return tasks that the crowd cannot take; one, or a refusing provider, if `assert_task_args` is its own."""
+        return ()
+
+    def refusing_providers(self) -> Sequence[CrowdProvider[Any]]:
+        """Return providers that take no task at all, as something that their settings name is not there."""
         return ()
 
     def test_its_settings_are_a_dataclass_that_names_it(self, provider: CrowdProvider[Any]) -> None:
@@ -77,12 +109,14 @@ class ProviderContract:
         assert set(found) == {type(provider)}
 
     def test_a_plain_task_is_taken_and_what_cannot_be_is_refused(self, provider: CrowdProvider[Any]) -> None:
-        provider.assert_task_args(TaskRunArgs(task_name="t", task_title="T", task_description="D", task_reward=0.1))
-        refused = self.refused_tasks()
+        plain = TaskRunArgs(task_name="t", task_title="T", task_description="D", task_reward=0.1)
+        provider.assert_task_args(plain)
+        refused = [(provider, task) for task in self.refused_tasks()]
+        refused += [(refusing, plain) for refusing in self.refusing_providers()]
         assert bool(refused) == (type(provider).assert_task_args is not CrowdProvider.assert_task_args)
-        for task in refused:
+        for refusing, task in refused:
             with pytest.raises(ConfigError):
-                provider.assert_task_args(task)
+                refusing.assert_task_args(task)
 
     def test_its_script_is_there_and_tells_who_comes(self, provider: CrowdProvider[Any]) -> None:
         script = provider.get_wrapper_js_path().read_text(encoding="utf-8")
@@ -91,6 +125,8 @@ class ProviderContract:
     def test_a_workers_link_leads_back_to_that_worker(self, provider: CrowdProvider[Any]) -> None:
         links = [provider.get_worker_url(_URL, name) for name in self.names]
         assert [provider.identify(self.register(link)).worker_name for link in links] == list(self.names)
+        entry = provider.get_entry_url(_URL)  # and the one for all of them names nobody
+        assert entry is None or (entry.startswith(_URL) and not any(name in entry for name in self.names))
 
     def test_who_registers_again_is_the_same_also_after_a_restart(
         self, provider: CrowdProvider[Any], make_provider: MakeProvider
@@ -157,6 +193,94 @@ class SignedLinksContract(ProviderContract):
         link = make_provider().get_worker_url(_URL, self.names[0])
         with pytest.raises(ValueError, match=r"\w"):
             make_provider().identify(self.register(link))
+
+
+class ExitsContract(ProviderFixtures):
+    """What is asked of a provider whose people go back to a crowd at the end of a visit."""
+
+    @pytest.fixture
+    def exits(self, provider: CrowdProvider[Any]) -> VisitExits:
+        """The ways back."""
+        found = provider.exits
+        assert found is not None, f"{type(provider).__name__}.exits is None: there is nothing that this could test."
+        return found
+
+    def end(self, provider: CrowdProvider[Any], outcome: Outcome, **changes: Any) -> VisitEnd:
+        """Return how the visit of the first of `names` has ended."""
+        who = provider.identify(self.register(provider.get_worker_url(_URL, self.names[0])))
+        end = VisitEnd("visit", who.worker_name, who.registration_id, outcome, 1, 1, who.captured)
+        return dataclasses.replace(end, **changes)
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_an_outcome_is_answered_with_something_or_not_at_all(
+        self, provider: CrowdProvider[Any], exits: VisitExits, outcome: Outcome
+    ) -> None:
+        link = exits.get_exit(self.end(provider, outcome))
+        if link is not None:
+            assert link.outcome is outcome
+            assert link.text or link.url or link.code
+            assert link.url is None or _is_safe(link.url)
+            assert link.url is not None or not link.automatic
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_the_same_end_has_the_same_exit_also_after_a_restart(
+        self, provider: CrowdProvider[Any], make_provider: MakeProvider, outcome: Outcome
+    ) -> None:
+        end, later = self.end(provider, outcome), with_secret(make_provider(), _SECRET)
+        assert provider.exits is not None
+        assert later.exits is not None
+        assert provider.exits.get_exit(end) == provider.exits.get_exit(end) == later.exits.get_exit(end)
+
+    @pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.COMPLETED])
+    def test_who_has_not_finished_never_leaves_as_who_has(
+        self, provider: CrowdProvider[Any], exits: VisitExits, outcome: Outcome
+    ) -> None:
+        success = exits.get_exit(self.end(provider, Outcome.COMPLETED))
+        link = exits.get_exit(self.end(provider, outcome))
+        if success is not None and link is not None:
+            assert link.url is None or link.url != success.url
+            assert link.code is None or link.code != success.code
+
+    @pytest.mark.parametrize("hostile", HOSTILE_IDS, ids=lambda one: repr(one)[:24])
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_an_id_never_breaks_out_of_its_place(
+        self, provider: CrowdProvider[Any], exits: VisitExits, outcome: Outcome, hostile: str
+    ) -> None:
+        plain = self.end(provider, outcome)
+        captured = dict.fromkeys(plain.captured, hostile)
+        link = exits.get_exit(
+            dataclasses.replace(plain, worker_name=hostile, registration_id=hostile, captured=captured)
+        )
+        usual = exits.get_exit(plain)
+        assert (link is None) == (usual is None)
+        if link is not None and usual is not None:
+            assert (link.url is None) == (usual.url is None)
+            assert link.url is None or _shape(link.url) == _shape(usual.url or "")
+
+    async def test_it_tells_its_crowd_if_it_says_so(self, provider: CrowdProvider[Any], exits: VisitExits) -> None:
+        assert (type(exits).finish is not VisitExits.finish) == exits.TELLS_CROWD
+        if not exits.TELLS_CROWD:
+            with pytest.raises(UsageError):
+                await exits.finish(self.end(provider, Outcome.COMPLETED))
+
+    def test_the_runs_secret_is_in_no_exit(self, provider: CrowdProvider[Any], exits: VisitExits) -> None:
+        shown = [repr(exits.get_exit(self.end(provider, outcome))) for outcome in Outcome]
+        assert [one for one in [repr(exits), repr(vars(exits)), *shown] if _SECRET in one] == []
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    is_here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
+    return (parts.scheme == "https" or is_here) and bool(parts.hostname) and url.isprintable() and " " not in url
+
+
+def _shape(url: str) -> tuple[Any, ...]:
+    """Return all of an address but the values in it."""
+    assert _is_safe(url)
+    parts = urlsplit(url)
+    fragment, _, behind = parts.fragment.partition("?")
+    names = [name for text in (parts.query, behind) for name, _ in parse_qsl(text, keep_blank_values=True)]
+    return parts.scheme, parts.netloc, parts.path.count("/"), fragment, names
 
 
 def with_secret(provider: CrowdProvider[Any], secret: str) -> CrowdProvider[Any]:
