@@ -128,8 +128,8 @@ BUILT_UPON = {
     "mephisto_nb.blueprints.static_react": "mephisto_nb.blueprints.static_html",
     "mephisto_nb.blueprints.remote_procedure": "mephisto_nb.blueprints.static_react",
 }
-#: What takes long to import and is for notebooks alone; and vl-convert-python, which is imported by another name.
-BROUGHT_BY_EXTRAS = {"IPython", "anywidget", "traitlets", "vl_convert"}
+#: What takes long to import and is for notebooks alone; and vl-convert-python and pyjwt, which have other names there.
+BROUGHT_BY_EXTRAS = {"IPython", "anywidget", "jwt", "traitlets", "vl_convert"}
 
 
 def none(offenders: Iterable[str], rule: str) -> None:

@@ -180,7 +180,7 @@ def _tree(root: type[Any]) -> Iterator[type[Any]]:
 
 
 #: Programs of the package, by the module that is run.
-PROGRAMS = ("mephisto_nb.testing.demo", "mephisto_nb.router")
+PROGRAMS = ("mephisto_nb.testing.demo", "mephisto_nb.testing.prolific", "mephisto_nb.router")
 
 
 def commands_page() -> str:

@@ -12,7 +12,7 @@ import pytest
 from mephisto_nb.errors import UsageError
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import Habit, Participant, ProlificStandIn
-from mephisto_nb.testing.prolific.standin_clock import StandInClock
+from mephisto_nb.testing.standin_clock import StandInClock
 from tests.prolific import BEGIN, DONE, SERVER, Asker, code
 
 WEEK = 7 * 86_400

@@ -12,6 +12,7 @@ from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.refusals import ApiRefusal
 from mephisto_nb.testing.prolific.study_checks import checked_study
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
+from mephisto_nb.testing.prolific.world import is_eligible, may_take
 from tests.prolific import BEGIN, DONE, REASON, Asker, begin, code, draft, hand_in
 
 
@@ -255,7 +256,7 @@ async def test_a_clone_is_not_for_those_who_took_part(prolific: ProlificStandIn,
     one = prolific.world.submission(begin(prolific, study_id))
     clone = (await ask("POST", f"/studies/{study_id}/clone/", {}))[1]
     person = prolific.world.people[one.participant_id]
-    assert not prolific.world.is_eligible(clone["filters"], person)
+    assert not is_eligible(prolific.world, clone["filters"], person)
 
 
 async def test_who_is_in_a_group_is_asked_at_that_moment(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -265,11 +266,11 @@ async def test_who_is_in_a_group_is_asked_at_that_moment(prolific: ProlificStand
     study_id = await ask.publish(filters=only)
     world, [one] = prolific.world, list(prolific.participants(1))
     study, person = world.study(study_id), world.people[one.id]
-    assert not world.may_take(study, person)
+    assert not may_take(world, study, person)
     await ask("POST", f"/participant-groups/{group['id']}/participants/", {"participant_ids": [one.id, one.id]})
-    assert world.may_take(study, person)
+    assert may_take(world, study, person)
     await ask("DELETE", f"/participant-groups/{group['id']}/participants/", {"participant_ids": [one.id]})
-    assert not world.may_take(study, person)
+    assert not may_take(world, study, person)
 
 
 async def test_fewer_than_25_people_are_told_as_none(prolific: ProlificStandIn, ask: Asker) -> None:

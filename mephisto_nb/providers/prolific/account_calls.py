@@ -16,7 +16,7 @@ from mephisto_nb.providers.prolific.objects import (
     ProlificWorkspace,
     RewardAdvice,
 )
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 
 #: Where the keys are that addresses are signed with; they are for everybody.
 _KEYS = "/.well-known/study/jwks.json"
@@ -81,7 +81,7 @@ class GroupCalls(ApiCalls):
 
     async def delete(self, group_id: str) -> None:
         """Delete a group."""
-        await self._transport.send("DELETE", f"/participant-groups/{part(group_id)}/", effect=Effect.REPEATABLE)
+        await self._transport.send("DELETE", f"/participant-groups/{part(group_id)}/", effect=ApiEffect.REPEATABLE)
 
     async def members(self, group_id: str) -> list[str]:
         """Return the ids of who is in a group."""
@@ -101,7 +101,7 @@ class GroupCalls(ApiCalls):
         answer = await self._transport.send(
             "PATCH",
             f"/participant-groups/{part(group_id)}/",
-            effect=Effect.REPEATABLE,
+            effect=ApiEffect.REPEATABLE,
             body={"participant_ids": list(participant_ids)},
             wants_object=True,
         )
@@ -112,7 +112,7 @@ class GroupCalls(ApiCalls):
         if ids:
             path = f"/participant-groups/{part(group_id)}/participants/"
             body = {"participant_ids": ids}
-            await self._transport.send(method, path, effect=Effect.REPEATABLE, body=body)
+            await self._transport.send(method, path, effect=ApiEffect.REPEATABLE, body=body)
 
 
 class AudienceCalls(ApiCalls):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, CrowdError, OutcomeUnknown
-from mephisto_nb.providers.prolific.transport import ApiTransport, Effect
+from mephisto_nb.providers.prolific.transport import ApiEffect, ApiTransport
 
 T = TypeVar("T")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -28,7 +28,7 @@ class ApiCalls:
 
     async def _once(self, method: str, path: str, body: JSON, read: Callable[[JSONObject], T]) -> T:
         """Ask for what must not be asked for twice, and read what is answered."""
-        answer = await self._transport.send(method, path, effect=Effect.ONCE, body=body, wants_object=True)
+        answer = await self._transport.send(method, path, effect=ApiEffect.ONCE, body=body, wants_object=True)
         try:
             return read(answer.object)
         except CrowdError as error:

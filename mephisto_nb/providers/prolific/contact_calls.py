@@ -8,7 +8,7 @@ from mephisto_nb._typing import JSON
 from mephisto_nb.errors import CrowdError, OutcomeUnknown
 from mephisto_nb.providers.prolific.calls import ApiCalls, part
 from mephisto_nb.providers.prolific.objects import HookLogEntry, ProlificHook, ProlificMessage
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 from mephisto_nb.utils.proofs import Secret
 
 _SUBSCRIPTIONS = "/hooks/subscriptions/"
@@ -22,19 +22,19 @@ class MessageCalls(ApiCalls):
     async def send(self, participant_id: str, body: str, study_id: str) -> None:
         """Write to somebody who has a submission in a study."""
         fields = {"recipient_id": part(participant_id), "body": body, "study_id": part(study_id)}
-        await self._transport.send("POST", "/messages/", effect=Effect.ONCE, body=fields)
+        await self._transport.send("POST", "/messages/", effect=ApiEffect.ONCE, body=fields)
 
     async def send_many(self, participant_ids: Iterable[str], body: str, study_id: str) -> None:
         """Write the same to several people of a study."""
         fields = {"ids": [part(one) for one in participant_ids], "body": body, "study_id": part(study_id)}
-        await self._transport.send("POST", "/messages/bulk/", effect=Effect.ONCE, body=fields)
+        await self._transport.send("POST", "/messages/bulk/", effect=ApiEffect.ONCE, body=fields)
 
     async def send_group(self, group_id: str, body: str, study_id: str | None = None) -> None:
         """Write to everybody in a group."""
         fields: dict[str, JSON] = {"participant_group_id": part(group_id), "body": body}
         if study_id is not None:
             fields["study_id"] = part(study_id)
-        await self._transport.send("POST", "/messages/participant-group/", effect=Effect.ONCE, body=fields)
+        await self._transport.send("POST", "/messages/participant-group/", effect=ApiEffect.ONCE, body=fields)
 
     async def since(self, created_after: str) -> list[ProlificMessage]:
         """Return messages after a time, as ISO 8601 writes it; of the last 30 days at most."""
@@ -85,14 +85,14 @@ class HookCalls(ApiCalls):
     async def subscribe(self, workspace_id: str, event_type: str, target_url: str) -> ProlificHook:
         """Subscribe to one type of event, and confirm it. Asked once."""
         body = {"workspace_id": part(workspace_id), "event_type": event_type, "target_url": target_url}
-        answer = await self._transport.send("POST", _SUBSCRIPTIONS, effect=Effect.ONCE, body=body, wants_object=True)
+        answer = await self._transport.send("POST", _SUBSCRIPTIONS, effect=ApiEffect.ONCE, body=body, wants_object=True)
         made, handshake = answer.object.get("id"), answer.headers.get(_HANDSHAKE)
         if not made or handshake is None:
             raise OutcomeUnknown("Prolific made a subscription, and did not say how to confirm it. Look for it there.")
         confirmed = await self._transport.send(
             "POST",
             f"{_SUBSCRIPTIONS}{part(str(made))}/",
-            effect=Effect.REPEATABLE,
+            effect=ApiEffect.REPEATABLE,
             body={"secret": handshake},
             wants_object=True,
         )
@@ -101,13 +101,13 @@ class HookCalls(ApiCalls):
     async def switch(self, hook_id: str, *, is_enabled: bool) -> ProlificHook:
         """Switch a subscription on or off."""
         path, body = f"{_SUBSCRIPTIONS}{part(hook_id)}/", {"is_enabled": is_enabled}
-        answer = await self._transport.send("PATCH", path, effect=Effect.REPEATABLE, body=body, wants_object=True)
+        answer = await self._transport.send("PATCH", path, effect=ApiEffect.REPEATABLE, body=body, wants_object=True)
         return ProlificHook.read(answer.object)
 
     async def delete(self, hook_id: str) -> None:
         """End a subscription; one that is gone already has ended."""
         try:
-            await self._transport.send("DELETE", f"{_SUBSCRIPTIONS}{part(hook_id)}/", effect=Effect.REPEATABLE)
+            await self._transport.send("DELETE", f"{_SUBSCRIPTIONS}{part(hook_id)}/", effect=ApiEffect.REPEATABLE)
         except CrowdError as error:
             if error.status != 404:
                 raise

@@ -8,7 +8,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import CrowdError, CrowdRefusedError
 from mephisto_nb.providers.prolific.calls import ApiCalls, part
 from mephisto_nb.providers.prolific.objects import ProlificCost, ProlificStudy
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 
 #: In which states a study has become what an action is for.
 _DONE = {"PAUSE": {"PAUSED"}, "START": {"ACTIVE"}, "STOP": {"AWAITING REVIEW", "COMPLETED"}}
@@ -39,7 +39,7 @@ class StudyCalls(ApiCalls):
     async def delete(self, study_id: str) -> None:
         """Remove a draft; one that is gone already is as well."""
         try:
-            await self._transport.send("DELETE", f"/studies/{part(study_id)}/", effect=Effect.REPEATABLE)
+            await self._transport.send("DELETE", f"/studies/{part(study_id)}/", effect=ApiEffect.REPEATABLE)
         except CrowdRefusedError as error:
             if error.status != 404:
                 raise
@@ -89,7 +89,7 @@ class StudyCalls(ApiCalls):
         path = f"/studies/{part(study_id)}/transition/"
         try:
             answer = await self._transport.send(
-                "POST", path, effect=Effect.REPEATABLE, body={"action": action}, wants_object=True
+                "POST", path, effect=ApiEffect.REPEATABLE, body={"action": action}, wants_object=True
             )
         except CrowdRefusedError:
             study = await self.get(study_id)

@@ -8,7 +8,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.providers.prolific.calls import ApiCalls, part
 from mephisto_nb.providers.prolific.objects import BonusSetUp, ProlificSubmission
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 
 #: How many characters the reason of a rejection has at least.
 SHORTEST_REASON = 100
@@ -76,7 +76,7 @@ class SubmissionCalls(ApiCalls):
         answer = await self._transport.send(
             "POST",
             f"/submissions/{part(submission_id)}/request-return/",
-            effect=Effect.REPEATABLE,
+            effect=ApiEffect.REPEATABLE,
             body={"request_return_reasons": list(reasons)},
             wants_object=True,
         )
@@ -87,11 +87,11 @@ class SubmissionCalls(ApiCalls):
         ids = [part(one) for one in submission_ids]
         if ids:
             path = "/submissions/bulk-approve/"
-            await self._transport.send("POST", path, effect=Effect.REPEATABLE, body={"submission_ids": ids})
+            await self._transport.send("POST", path, effect=ApiEffect.REPEATABLE, body={"submission_ids": ids})
 
     async def _transition(self, submission_id: str, body: JSONObject) -> ProlificSubmission:
         path = f"/submissions/{part(submission_id)}/transition/"
-        answer = await self._transport.send("POST", path, effect=Effect.REPEATABLE, body=body, wants_object=True)
+        answer = await self._transport.send("POST", path, effect=ApiEffect.REPEATABLE, body=body, wants_object=True)
         return ProlificSubmission.read(answer.object)
 
 
@@ -126,7 +126,7 @@ class BonusCalls(ApiCalls):
 
     async def pay(self, set_up_id: str) -> None:
         """Pay bonuses that were set up; they arrive some minutes later. Called twice, it pays twice."""
-        await self._transport.send("POST", f"/bulk-bonus-payments/{part(set_up_id)}/pay/", effect=Effect.ONCE)
+        await self._transport.send("POST", f"/bulk-bonus-payments/{part(set_up_id)}/pay/", effect=ApiEffect.ONCE)
 
 
 def _major(amount: int) -> str:

@@ -33,7 +33,7 @@ _LONGEST_RETRY_AFTER = 300.0
 _AGENT = "mephisto-nb"
 
 
-class Effect(StrEnum):
+class ApiEffect(StrEnum):
     """What becomes of a request that is sent twice."""
 
     #: Nothing is changed by it: it is sent again on doubt.
@@ -157,7 +157,7 @@ class ApiTransport:
         method: str,
         path: str,
         *,
-        effect: Effect = Effect.READ,
+        effect: ApiEffect = ApiEffect.READ,
         params: Mapping[str, str | int] | None = None,
         body: JSON = None,
         with_token: bool = True,
@@ -189,9 +189,9 @@ class ApiTransport:
         CrowdError
             There is no answer that can be used, however often it was asked for.
         """
-        if effect is Effect.ONCE and method not in ("POST", "PATCH"):
+        if effect is ApiEffect.ONCE and method not in ("POST", "PATCH"):
             raise UsageError(f"{method} is sent anew by the HTTP library itself. What is sent once is POST or PATCH.")
-        attempts = 1 if effect is Effect.ONCE else self.patience.attempts
+        attempts = 1 if effect is ApiEffect.ONCE else self.patience.attempts
         made = 0
         while True:
             found = await self._try(method, path, params, body, with_token)
@@ -356,11 +356,11 @@ def _has_next(body: JSONObject, rows: int, size: int) -> bool:
     return rows >= size
 
 
-def _error(request: str, failure: _Failure, effect: Effect, attempts: int) -> CrowdError:
+def _error(request: str, failure: _Failure, effect: ApiEffect, attempts: int) -> CrowdError:
     found = failure.words if failure.status is None else f"{failure.words} (status {failure.status})"
-    if failure.is_sure and failure.status is not None and (effect is Effect.ONCE or not failure.may_pass):
+    if failure.is_sure and failure.status is not None and (effect is ApiEffect.ONCE or not failure.may_pass):
         return CrowdRefusedError(f"Prolific refused {request}: {found} Nothing was done.", failure.status)
-    if effect is Effect.ONCE and not failure.is_sure:
+    if effect is ApiEffect.ONCE and not failure.is_sure:
         return OutcomeUnknown(
             f"Prolific was asked once for {request}, and it is not known whether that was done: {found}. "
             "Look at Prolific before anything is sent again.",

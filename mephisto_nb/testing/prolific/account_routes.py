@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,7 +14,7 @@ from mephisto_nb.testing.prolific.filters import CATALOGUE, check_filters
 from mephisto_nb.testing.prolific.hooks import EVENT_TYPES
 from mephisto_nb.testing.prolific.records import StandInGroup, StandInMessage
 from mephisto_nb.testing.prolific.refusals import bare, need, nested, not_found
-from mephisto_nb.testing.prolific.routes import Call, Desk
+from mephisto_nb.testing.prolific.routes import ApiDesk, Call
 from mephisto_nb.testing.prolific.views import (
     balance_view,
     group_view,
@@ -25,13 +26,20 @@ from mephisto_nb.testing.prolific.views import (
     short_study_view,
     workspace_view,
 )
-from mephisto_nb.testing.prolific.world import PER_HOUR, StandInWorkspace, found
+from mephisto_nb.testing.prolific.world import (
+    PER_HOUR,
+    StandInWorkspace,
+    exists,
+    found,
+    is_eligible,
+    workspace_of_project,
+)
 
 #: Fewer people than this are told as 0.
 _FEWEST_TOLD = 25
 
 
-def account_routes(desk: Desk) -> list[Route]:
+def account_routes(desk: ApiDesk) -> list[Route]:
     """Return the routes of all but studies and submissions."""
 
     async def jwks(_: Request) -> Response:
@@ -127,7 +135,7 @@ async def _add_project(call: Call) -> Response:
 
 
 def _workspace_of_project(call: Call) -> StandInWorkspace:
-    workspace = call.world.workspace_of_project(call.id())
+    workspace = workspace_of_project(call.world, call.id())
     if workspace is None:
         raise not_found()
     return workspace
@@ -162,8 +170,8 @@ async def _filters(call: Call) -> Response:
 
 async def _eligible(call: Call) -> Response:
     filters = call.body.get("filters")
-    check_filters(filters, call.world.exists)
-    count = sum(call.world.is_eligible(filters or [], one) for one in call.world.people.values())
+    check_filters(filters, partial(exists, call.world))
+    count = sum(is_eligible(call.world, filters or [], one) for one in call.world.people.values())
     return call.answer({"count": count if count >= _FEWEST_TOLD else 0})
 
 

@@ -1,4 +1,7 @@
-"""The answers of a request that is refused, in each of the shapes that Prolific uses."""
+"""The answers of a request that is refused, in each of the shapes that Prolific uses.
+
+Stands alone because whatever happens in the stand-in may be refused.
+"""
 
 from __future__ import annotations
 

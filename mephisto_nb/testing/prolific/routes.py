@@ -26,7 +26,7 @@ Answer = Callable[["Call"], Awaitable[Response]]
 class Call:
     """One request whose token is right, with what an answer is made from."""
 
-    def __init__(self, desk: Desk, request: Request, body: JSON) -> None:
+    def __init__(self, desk: ApiDesk, request: Request, body: JSON) -> None:
         self.desk, self.world, self._request = desk, desk.world, request
         #: What is asked behind the question mark.
         self.query = dict(request.query_params)
@@ -62,7 +62,7 @@ class Call:
         return self.desk.mishaps.shown_status(status)
 
 
-class Desk:
+class ApiDesk:
     """Checks a request's token, reads its body, and answers what is refused.
 
     Parameters

@@ -20,10 +20,10 @@ from mephisto_nb.testing.prolific.entry_links import EntryKeys
 from mephisto_nb.testing.prolific.hooks import Hooks
 from mephisto_nb.testing.prolific.mishaps import Limit, MishapDoor, Mishaps, Receive, Scope, Send
 from mephisto_nb.testing.prolific.participants import Crowd, Habit
-from mephisto_nb.testing.prolific.routes import Desk
-from mephisto_nb.testing.prolific.standin_clock import StandInClock
+from mephisto_nb.testing.prolific.routes import ApiDesk
 from mephisto_nb.testing.prolific.study_routes import study_routes
 from mephisto_nb.testing.prolific.world import ProlificWorld, StandInSettings
+from mephisto_nb.testing.standin_clock import StandInClock
 from mephisto_nb.utils.proofs import Secret
 
 _HOST = "127.0.0.1"
@@ -124,7 +124,7 @@ class ProlificStandIn:
             return
         listener = self._listen()
         limit = Limit(self.world.settings.requests_per_second, self.world.now)
-        desk = Desk(self.world, self.hooks, self.keys, self.mishaps, self.token)
+        desk = ApiDesk(self.world, self.hooks, self.keys, self.mishaps, self.token)
         app = Starlette(routes=[*study_routes(desk), *account_routes(desk)])
         app.router.redirect_slashes = False
         self._door = MishapDoor(_EitherEnding(app), self.mishaps, limit, self._cut)

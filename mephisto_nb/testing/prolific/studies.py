@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.testing.prolific.books import StandInPrice
@@ -29,7 +30,7 @@ from mephisto_nb.testing.prolific.study_checks import (
     is_number,
     is_web_address,
 )
-from mephisto_nb.testing.prolific.world import PER_HOUR, ProlificWorld, StandInWorkspace
+from mephisto_nb.testing.prolific.world import PER_HOUR, ProlificWorld, StandInWorkspace, exists, workspace_of_project
 
 #: What may be changed once a study is published.
 _STILL_OPEN = {"internal_name", "total_available_places", "access_details", "credential_pool_id"}
@@ -41,7 +42,7 @@ def create_study(world: ProlificWorld, given: JSONObject) -> StandInStudy:
     """Make a draft, or raise `ApiRefusal`."""
     workspace = _workspace_for(world, given)
     currency = world.books.accounts[workspace.id].currency
-    fields = checked_study(given, world.exists, PER_HOUR[currency][0], world.settings.features)
+    fields = checked_study(given, partial(exists, world), PER_HOUR[currency][0], world.settings.features)
     fields["project"] = given.get("project") or next(iter(workspace.projects))
     made = StandInStudy(world.new_id(), fields, workspace.id, world.now(), StandInPrice(), StandInPrice())
     _set_prices(world, made)
@@ -63,7 +64,7 @@ def change_study(world: ProlificWorld, study: StandInStudy, given: JSONObject) -
     if study.status == UNPUBLISHED:
         workspace = _workspace_for(world, {**study.fields, **given})
         minimum = PER_HOUR[world.books.accounts[workspace.id].currency][0]
-        changed = checked_study({**study.fields, **given}, world.exists, minimum, world.settings.features)
+        changed = checked_study({**study.fields, **given}, partial(exists, world), minimum, world.settings.features)
         study.fields, study.workspace_id = {**changed, "project": changed["project"]}, workspace.id
         _set_prices(world, study)
         return
@@ -143,7 +144,7 @@ def _paid_places(study: StandInStudy) -> int:
 
 def _workspace_for(world: ProlificWorld, given: JSONObject) -> StandInWorkspace:
     project = given.get("project")
-    workspace = world.home if project is None else world.workspace_of_project(str(project))
+    workspace = world.home if project is None else workspace_of_project(world, str(project))
     if workspace is None:
         raise nested({"project": ["No such project."]})
     return workspace

@@ -10,7 +10,7 @@ from mephisto_nb.testing.prolific import submissions
 from mephisto_nb.testing.prolific.bonuses import bulk_approve, pay_bonuses, price_of, set_up_bonuses
 from mephisto_nb.testing.prolific.records import RECRUITING, UNPUBLISHED, StandInStudy
 from mephisto_nb.testing.prolific.refusals import bare, need, nested
-from mephisto_nb.testing.prolific.routes import Call, Desk
+from mephisto_nb.testing.prolific.routes import ApiDesk, Call
 from mephisto_nb.testing.prolific.studies import (
     change_study,
     clone_study,
@@ -30,7 +30,7 @@ from mephisto_nb.testing.prolific.views import (
 )
 
 
-def study_routes(desk: Desk) -> list[Route]:
+def study_routes(desk: ApiDesk) -> list[Route]:
     """Return the routes of studies and submissions."""
     return [
         desk.route("studies/", get=_list, post=_create),

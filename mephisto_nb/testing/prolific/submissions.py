@@ -26,7 +26,7 @@ from mephisto_nb.testing.prolific.records import (
 from mephisto_nb.testing.prolific.refusals import nested
 from mephisto_nb.testing.prolific.studies import refresh, set_study_status
 from mephisto_nb.testing.prolific.study_checks import is_number
-from mephisto_nb.testing.prolific.world import ProlificWorld
+from mephisto_nb.testing.prolific.world import ProlificWorld, may_take
 
 #: How long a place is kept for somebody who has not begun, and how long a decision may take (seconds).
 RESERVED_FOR, REVIEWED_WITHIN = 600.0, 21 * 86_400.0
@@ -44,7 +44,7 @@ _SHORTEST_REASON = 100
 
 def reserve(world: ProlificWorld, study: StandInStudy, person: StandInPerson) -> StandInSubmission | None:
     """Return a place in a study for somebody, or None where they are offered none."""
-    if not world.may_take(study, person):
+    if not may_take(world, study, person):
         return None
     made = world.add_submission(study, person.id)
     _set_timer(world, made, RESERVED_FOR, TIMED_OUT)

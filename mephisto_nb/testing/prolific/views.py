@@ -26,7 +26,7 @@ from mephisto_nb.testing.prolific.records import (
     StandInSubmission,
 )
 from mephisto_nb.testing.prolific.studies import full_cost, pay_per_hour
-from mephisto_nb.testing.prolific.world import PER_HOUR, ProlificWorld, StandInWorkspace
+from mephisto_nb.testing.prolific.world import PER_HOUR, ProlificWorld, StandInWorkspace, is_eligible
 
 #: How many rows a page has where nobody says.
 _PAGE = 20
@@ -65,7 +65,7 @@ def study_view(world: ProlificWorld, study: StandInStudy) -> JSONObject:
         "discount_from_coupons": 0,
         "total_participant_pool": len(world.people),
         "eligible_participant_count": sum(
-            world.is_eligible(study.fields["filters"], one) for one in world.people.values()
+            is_eligible(world, study.fields["filters"], one) for one in world.people.values()
         ),
         "share_id": study.id[-8:],
         "currency_code": currency,

@@ -24,7 +24,7 @@ from mephisto_nb.testing.prolific.records import (
     StandInSubmission,
 )
 from mephisto_nb.testing.prolific.refusals import not_found
-from mephisto_nb.testing.prolific.standin_clock import StandInClock
+from mephisto_nb.testing.standin_clock import StandInClock
 
 Held = TypeVar("Held")
 
@@ -152,35 +152,6 @@ class ProlificWorld:
         """Return a submission, or raise `ApiRefusal`."""
         return found(self.submissions, submission_id)
 
-    def workspace_of_project(self, project_id: str) -> StandInWorkspace | None:
-        """Return the workspace that a project is in."""
-        return next((one for one in self.workspaces.values() if project_id in one.projects), None)
-
-    def exists(self, kind: str, one_id: str) -> bool:
-        """Return whether there is something of a kind (as ``StudyID``, ``ParticipantGroupID``) with this id."""
-        if kind == "StudyID":
-            return one_id in self.studies
-        if kind == "ParticipantGroupID":
-            return one_id in self.groups
-        return len(one_id) == 24  # people whom nobody has met yet may be listed
-
-    def is_eligible(self, filters: list[JSONObject], person: StandInPerson) -> bool:
-        """Return whether somebody passes all filters, as things are now."""
-        return all(passes(one, person.traits, partial(self._belongs, person)) for one in filters)
-
-    def may_take(self, study: StandInStudy, person: StandInPerson) -> bool:
-        """Return whether somebody is offered a place in a study at this moment."""
-        limits, own = study.limits, self.submissions_of(study, person.id)
-        most, at_once = limits.get("max_submissions_per_participant", 1), limits.get("max_concurrent_submissions", -1)
-        at_work = study.counts[ACTIVE] + study.counts[RESERVED]
-        return (
-            study.status == ACTIVE
-            and study.open_places > 0
-            and (most == -1 or len(own) < most)
-            and (at_once == -1 or at_work < at_once)
-            and self.is_eligible(study.fields["filters"], person)
-        )
-
     def tell(self, workspace_id: str, event_type: str, told: JSONObject) -> None:
         """Tell of an event whoever listens, and wake those who wait for a change."""
         for listener in self.listeners:
@@ -203,14 +174,6 @@ class ProlificWorld:
         finally:
             self._waiting.discard(future)
 
-    def _belongs(self, person: StandInPerson, kind: str, one_id: str) -> bool:
-        if kind == "ParticipantID":
-            return person.id == one_id
-        if kind == "StudyID":
-            return (one_id, person.id) in self._by_person
-        group = self.groups.get(one_id)
-        return group is not None and person.id in group.members
-
 
 def found(held: Mapping[str, Held], one_id: str) -> Held:
     """Return what has an id.
@@ -223,3 +186,45 @@ def found(held: Mapping[str, Held], one_id: str) -> Held:
     if one_id not in held:
         raise not_found()
     return held[one_id]
+
+
+def workspace_of_project(world: ProlificWorld, project_id: str) -> StandInWorkspace | None:
+    """Return the workspace that a project is in."""
+    return next((one for one in world.workspaces.values() if project_id in one.projects), None)
+
+
+def exists(world: ProlificWorld, kind: str, one_id: str) -> bool:
+    """Return whether there is something of a kind (as ``StudyID``, ``ParticipantGroupID``) with this id."""
+    if kind == "StudyID":
+        return one_id in world.studies
+    if kind == "ParticipantGroupID":
+        return one_id in world.groups
+    return len(one_id) == 24  # people whom nobody has met yet may be listed
+
+
+def is_eligible(world: ProlificWorld, filters: list[JSONObject], person: StandInPerson) -> bool:
+    """Return whether somebody passes all filters, as things are now."""
+    return all(passes(one, person.traits, partial(_belongs, world, person)) for one in filters)
+
+
+def may_take(world: ProlificWorld, study: StandInStudy, person: StandInPerson) -> bool:
+    """Return whether somebody is offered a place in a study at this moment."""
+    limits, own = study.limits, world.submissions_of(study, person.id)
+    most, at_once = limits.get("max_submissions_per_participant", 1), limits.get("max_concurrent_submissions", -1)
+    at_work = study.counts[ACTIVE] + study.counts[RESERVED]
+    return (
+        study.status == ACTIVE
+        and study.open_places > 0
+        and (most == -1 or len(own) < most)
+        and (at_once == -1 or at_work < at_once)
+        and is_eligible(world, study.fields["filters"], person)
+    )
+
+
+def _belongs(world: ProlificWorld, person: StandInPerson, kind: str, one_id: str) -> bool:
+    if kind == "ParticipantID":
+        return person.id == one_id
+    if kind == "StudyID":
+        return one_id in world.studies and bool(world.submissions_of(world.studies[one_id], person.id))
+    group = world.groups.get(one_id)
+    return group is not None and person.id in group.members

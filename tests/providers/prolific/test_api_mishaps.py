@@ -10,7 +10,7 @@ import pytest
 
 from mephisto_nb.errors import ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown, UsageError
 from mephisto_nb.providers.prolific.api import ProlificAPI
-from mephisto_nb.providers.prolific.transport import ApiAnswer, ApiPatience, Effect, Paging, words_of
+from mephisto_nb.providers.prolific.transport import ApiAnswer, ApiEffect, ApiPatience, Paging, words_of
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
 from mephisto_nb.testing.prolific.views import submission_row
 from mephisto_nb.utils.proofs import Secret
@@ -39,7 +39,7 @@ async def test_a_read_is_asked_again(api: ProlificAPI, prolific: Any, naps: Naps
 
 async def test_what_is_sent_once_is_no_method_that_is_repeated(api: ProlificAPI) -> None:
     with pytest.raises(UsageError, match="DELETE"):
-        await api._transport.send("DELETE", "/studies/", effect=Effect.ONCE)
+        await api._transport.send("DELETE", "/studies/", effect=ApiEffect.ONCE)
 
 
 async def test_a_read_that_hangs_is_asked_again(hasty: ProlificAPI, prolific: ProlificStandIn, naps: Naps) -> None:
