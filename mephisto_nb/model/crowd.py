@@ -27,6 +27,8 @@ class Offer:
         How long a visit may take at most.
     concurrent
         How many people may be there at once; 0: any number.
+    events_url
+        Where the crowd may post what happens, if it does so; '': nowhere. It is known to the run and the crowd alone.
     """
 
     task_run_id: str
@@ -37,6 +39,7 @@ class Offer:
     places: int
     visit_seconds: float
     concurrent: int = 0
+    events_url: str = field(default="", repr=False)
 
 
 class StudyStatus(StrEnum):

@@ -25,20 +25,22 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
-from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork, VisitExits
+from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_provider import CrowdProvider, VisitExits
 from mephisto_nb.utils.proofs import Secret
 
 MakeProvider: TypeAlias = Callable[[], CrowdProvider[Any]]
 
 _URL = "http://127.0.0.1:3000"
 _SECRET, _ANOTHER = "5ec4e7" * 11, "a0074e4" * 10
-_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", 0.5, "Thank you")
+_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", Money.of("0.5"), "Thank you")
 _METHODS = {
     CrowdVerb.APPROVE: "approve_work",
     CrowdVerb.REJECT: "reject_work",
-    CrowdVerb.BONUS: "pay_bonus",
+    CrowdVerb.BONUS: "pay_bonuses",
     CrowdVerb.MESSAGE: "send_message",
     CrowdVerb.BLOCK: "block_worker",
 }
@@ -153,16 +155,22 @@ class ProviderContract(ProviderFixtures):
         shown = [repr(provider), repr(vars(provider)), str(provider), provider.get_worker_url(_URL, self.names[0])]
         assert [text for text in shown if _SECRET in text] == []
 
+    def test_its_desk_is_of_the_class_that_it_names(self, provider: CrowdProvider[Any]) -> None:
+        assert isinstance(provider.make_desk(), provider.DESK)
+        assert provider.DESK.LARGEST_BATCH >= 1
+        assert set(CrowdVerb) >= provider.DESK.REPEATABLE
+
     @pytest.mark.parametrize("verb", CrowdVerb)
-    async def test_it_can_do_what_it_says_and_refuses_the_rest(
+    async def test_its_desk_can_do_what_it_says_and_refuses_the_rest(
         self, provider: CrowdProvider[Any], verb: CrowdVerb
     ) -> None:
         method = _METHODS[verb]
-        is_its_own = getattr(type(provider), method) is not getattr(CrowdProvider, method)
-        assert is_its_own == (verb in provider.CAN)
+        is_its_own = getattr(provider.DESK, method) is not getattr(CrowdDesk, method)
+        assert is_its_own == (verb in provider.DESK.CAN)
         if not is_its_own:
-            with pytest.raises(UsageError, match=provider.PROVIDER_TYPE):
-                await getattr(provider, method)(_WORK)
+            asked = BonusQuote([_WORK]) if verb is CrowdVerb.BONUS else _WORK
+            with pytest.raises(UsageError, match=verb.value):
+                await getattr(provider.make_desk(), method)(asked)
 
     def test_its_fees_are_a_share_and_its_frames_are_sites(self, provider: CrowdProvider[Any]) -> None:
         assert 0 <= provider.FEE_RATE < 1
