@@ -45,7 +45,6 @@ LARGE_CLASSES = {
 #: Classes that may have more than 25 public names, or 20 methods with inherited ones, their subclasses too, and why.
 WIDE_CLASSES = {
     "Blueprint": "a port: each name is one thing that a kind of task may say, and most have a default",
-    "CrowdProvider": "a port: each name is one thing that a crowd may say or do, and most have a default",
     "BaseGate": "a port: each name is one thing that a gate may say, and most have a default",
     "RunState": "a run in memory: one attribute for each index that a rule looks things up by",
     "Step": "the only place where a run is changed: one method for each change",

@@ -95,7 +95,7 @@ class ProlificDoor:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def vouch(self, identity: Identity, provider_data: JSONObject) -> None:
-        """Return if somebody is who they say.
+        """Make sure that somebody is who they say.
 
         Raises
         ------

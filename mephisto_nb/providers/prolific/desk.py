@@ -182,7 +182,7 @@ class ProlificDesk(CrowdDesk):
         await self._groups.block(work.worker_name)
 
     async def _read_refusal(self, api: ProlificAPI, work: CrowdWork, error: CrowdRefusedError, done: str) -> None:
-        """Return if a visit is what it was to become already; else raise what that means."""
+        """Raise what a refusal means, unless a visit is already what it was to become."""
         status = (await api.submissions.get(work.registration_id)).status
         if status == done:
             return

@@ -112,7 +112,7 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
         return entry_address(url)
 
     def get_worker_url(self, url: str, worker_name: str) -> str:
-        """Return a link as Prolific would make it for this participant: for a look at the page, as nobody vouches for it.
+        """Return a link as Prolific would make it for this participant; nobody vouches for who comes by it.
 
         Raises
         ------
