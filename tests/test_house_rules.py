@@ -83,7 +83,7 @@ LAYERS = {
     "runs": ["runs"],
     "display": ["display"],
     "faces": ["run", "operator"],
-    "top": ["testing", "tasks", ""],
+    "top": ["testing", "tasks", "accounts", ""],
 }
 _BELOW_ADAPTERS = ("base", "packets", "model", "rules", "ports")
 _IN_THE_NOTEBOOK = (

@@ -93,7 +93,7 @@ class ProlificAccount:
         if found is None:
             raise ConfigError(
                 f"There is no token of Prolific's for the requester {name!r}. Make one on Prolific (Settings, then API "
-                f"tokens), and call await mnb.register_prolific(name={name!r}), which asks for it; or set "
+                f"tokens), and keep it by await mnb.register_prolific(getpass.getpass(), name={name!r}); or set "
                 f"{TOKEN_VARIABLE} in the environment."
             )
         return found
