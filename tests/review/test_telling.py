@@ -13,8 +13,9 @@ import pytest
 from mephisto_nb.config import registry
 from mephisto_nb.errors import UsageError, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.model.money import Money
 from mephisto_nb.operator import Operator
-from mephisto_nb.ports.crowd_provider import CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, Receipt
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.review import crowd_sync
 from tests.inside import frames_of
@@ -26,31 +27,34 @@ class GenerousArgs(LinkProviderArgs):
     _provider_type: str = "generous"
 
 
-class Generous(LinkProvider):
-    """A crowd that does all it is asked for, unless its money has run out."""
+class GenerousDesk(CrowdDesk):
+    """Does all it is asked for, unless its money has run out."""
 
-    PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, 0.2
     CAN = frozenset(CrowdVerb)
+    LARGEST_BATCH = 10
     asked: ClassVar[list[tuple[str, CrowdWork]]] = []
     is_broke: ClassVar[bool] = False
     #: By worker: what happens while the crowd does something for them.
     before: ClassVar[dict[str, Callable[[], Awaitable[Any]]]] = {}
 
-    async def _do(self, verb: str, work: CrowdWork) -> None:
+    async def _do(self, verb: str, work: CrowdWork) -> Receipt:
         if self.is_broke and work.amount:
             raise WorldError("The account holds 0.00 USD. Put more in.")
         if before := self.before.pop(work.worker_name, None):
             await before()
         self.asked.append((verb, work))
+        return Receipt()
 
-    async def approve_work(self, work: CrowdWork) -> None:
-        await self._do("approve", work)
+    async def approve_work(self, work: CrowdWork) -> Receipt:
+        return await self._do("approve", work)
 
     async def reject_work(self, work: CrowdWork) -> None:
         await self._do("reject", work)
 
-    async def pay_bonus(self, work: CrowdWork) -> None:
-        await self._do("bonus", work)
+    async def pay_bonuses(self, quote: BonusQuote) -> Receipt:
+        for work in quote.works:
+            await self._do("bonus", work)
+        return Receipt()
 
     async def send_message(self, work: CrowdWork) -> None:
         await self._do("message", work)
@@ -59,11 +63,18 @@ class Generous(LinkProvider):
         await self._do("block", work)
 
 
+class Generous(LinkProvider):
+    """A crowd with such a desk."""
+
+    PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, 0.2
+    DESK = GenerousDesk
+
+
 def register_generous(monkeypatch: pytest.MonkeyPatch, *, is_broke: bool = False) -> None:
     """Let runs be of the generous crowd for the length of a test."""
-    Generous.asked.clear()
-    monkeypatch.setattr(Generous, "is_broke", is_broke)
-    monkeypatch.setattr(Generous, "before", {})
+    GenerousDesk.asked.clear()
+    monkeypatch.setattr(GenerousDesk, "is_broke", is_broke)
+    monkeypatch.setattr(GenerousDesk, "before", {})
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
 
@@ -77,7 +88,7 @@ def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def asked() -> list[tuple[str, str, float]]:
-    return [(verb, work.worker_name, work.amount) for verb, work in Generous.asked]
+    return [(verb, work.worker_name, float(work.amount)) for verb, work in GenerousDesk.asked]
 
 
 async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
@@ -89,18 +100,18 @@ async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
     assert asked()[3:] == [("reject", "bob", 0.0), ("block", "bob", 0.0)]
     assert await run.review.tell_crowd() == []
     assert len(asked()) == 5
-    assert len({work.key for _, work in Generous.asked}) == 5
+    assert len({work.key for _, work in GenerousDesk.asked}) == 5
 
 
 async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Generous, "is_broke", True)
+    monkeypatch.setattr(GenerousDesk, "is_broke", True)
     outcome = await run.review.approve(worker="ann")
     assert (list(outcome["done"]), list(run.payments()["status"])) == ([True], ["owed"])
     assert run.events()["why"].str.contains("The account holds").sum() == 1
     assert (await run.review.tell_crowd())[0].startswith("approve for ann: The account holds 0.00 USD")
-    monkeypatch.setattr(Generous, "is_broke", False)
+    monkeypatch.setattr(GenerousDesk, "is_broke", False)
     assert await run.review.tell_crowd() == []
     assert (asked(), list(run.payments()["status"])) == ([("approve", "ann", 0.25)], ["sent"])
 
@@ -108,7 +119,7 @@ async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
 async def test_what_is_taken_back_while_the_crowd_is_told_is_not_paid(run: Any) -> None:
     """The crowd is slow: the first is being paid when somebody takes the decision on the other's answer back."""
     units = run.results().set_index("worker_name")["unit_id"]
-    Generous.before = {
+    GenerousDesk.before = {
         "ann": lambda: run.review.undo(units["bob"]),
         "bob": lambda: run.review.undo(units["ann"]),
     }
@@ -123,7 +134,7 @@ async def test_what_is_taken_back_while_the_crowd_is_told_is_not_paid(run: Any) 
 
 async def test_two_who_tell_the_crowd_at_once_ask_for_each_thing_once(run: Any, operator: Operator) -> None:
     again = operator.get_task_run(run.task_run_id)
-    Generous.before = {"ann": again.review.tell_crowd}
+    GenerousDesk.before = {"ann": again.review.tell_crowd}
     everything = {"message": "Try harder", "block": True}
     ann, bob = (run.review.soft_reject(worker=name, **everything) for name in ("ann", "bob"))
     await asyncio.gather(ann, bob, again.review.tell_crowd())
@@ -151,10 +162,10 @@ class Forgetful:
 
 @pytest.mark.parametrize("error", [WorldError("No money."), KeyError("amount")], ids=["refused", "failed"])
 async def test_who_decides_hears_what_the_crowd_did_not_do(run: Any, monkeypatch: Any, error: Exception) -> None:
-    async def fail(self: Generous, work: CrowdWork) -> None:
+    async def fail(self: GenerousDesk, work: CrowdWork) -> None:
         raise error
 
-    monkeypatch.setattr(Generous, "approve_work", fail)
+    monkeypatch.setattr(GenerousDesk, "approve_work", fail)
     outcome = await run.review.approve(worker="ann", bonus=0.5)
     told = "No money." if isinstance(error, WorldError) else "KeyError: 'amount'"
     assert (list(outcome["done"]), list(outcome["trouble"])) == ([True], [f"approve for ann: {told}"])
@@ -166,7 +177,7 @@ async def test_who_decides_hears_what_the_crowd_did_not_do(run: Any, monkeypatch
 
 async def test_what_was_paid_nonetheless_is_not_owed_once_more(run: Any) -> None:
     ann = run.results().set_index("worker_name")["unit_id"]["ann"]
-    Generous.before = {"ann": lambda: run.review.undo(ann)}
+    GenerousDesk.before = {"ann": lambda: run.review.undo(ann)}
     first = await run.review.approve(worker="ann")
     assert "was paid nonetheless ($0.25)" in first["trouble"][0]
     assert run.review.preview("approve", ann).total == 0
@@ -177,7 +188,7 @@ async def test_what_was_paid_nonetheless_is_not_owed_once_more(run: Any) -> None
 
 
 async def test_what_is_marked_as_paid_while_the_crowd_pays_is_told(run: Any, operator: Operator) -> None:
-    Generous.before = {"ann": lambda: operator.payments.mark_paid(worker="ann", who="eve")}
+    GenerousDesk.before = {"ann": lambda: operator.payments.mark_paid(worker="ann", who="eve")}
     outcome = await run.review.approve(worker="ann")
     assert outcome["trouble"][0] == (
         "approve for ann: was paid twice ($0.25): eve has marked it as paid in the very moment"
@@ -192,13 +203,13 @@ async def test_a_crowd_is_made_once_for_a_run_that_is_looked_up(run: Any, monkey
     assert (len(made), len(asked())) == (1, 2)
 
 
-async def unreachable(self: Generous, work: CrowdWork) -> None:
+async def unreachable(self: GenerousDesk, work: CrowdWork) -> None:
     raise WorldError("The crowd cannot be reached.")
 
 
 async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as cut_off:
-        cut_off.setattr(Generous, "reject_work", unreachable)
+        cut_off.setattr(GenerousDesk, "reject_work", unreachable)
         await run.review.reject(worker="ann")
     await run.review.approve(worker="ann", units=lambda results: results["worker_name"] == "ann", again=True)
     assert asked() == [("approve", "ann", 0.25)]
@@ -207,7 +218,7 @@ async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeyp
 async def test_what_is_taken_back_in_the_very_moment_of_payment_is_told(run: Any) -> None:
     ann = run.results().set_index("worker_name")["unit_id"]["ann"]
     await run.review.approve(worker="bob")
-    Generous.before = {"ann": lambda: run.review.undo(ann)}
+    GenerousDesk.before = {"ann": lambda: run.review.undo(ann)}
     await run.review.approve(worker="ann")
     assert [one[:2] for one in asked()] == [("approve", "bob"), ("approve", "ann")]
     (event,) = run.events().query("subject == 'payment' and why.str.contains('nonetheless')").to_dict("records")
@@ -231,14 +242,14 @@ async def test_what_the_crowd_is_being_told_is_not_undone(run: Any) -> None:
     async def undo() -> None:
         undone.append(await run.review.undo(None, worker="bob"))
 
-    Generous.before = {"bob": undo}
+    GenerousDesk.before = {"bob": undo}
     await run.review.reject(worker="bob")
     assert list(undone[0]["done"]) == [False]
     assert asked() == [("reject", "bob", 0.0)]
 
 
 async def test_a_rejection_that_the_crowd_never_heard_of_is_undone(run: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Generous, "reject_work", unreachable)
+    monkeypatch.setattr(GenerousDesk, "reject_work", unreachable)
     rejected = await run.review.reject(worker="ann")
     assert list((await run.review.undo(rejected))["done"]) == [True]
     assert set(run.results()["status"]) == {"completed"}
@@ -261,12 +272,12 @@ async def test_fees_are_foreseen(run: Any) -> None:
 def test_a_preview_tells_which_payments_the_crowd_leaves(
     run: Any, monkeypatch: Any, can: list[CrowdVerb], bonus: float, told: str
 ) -> None:
-    monkeypatch.setattr(Generous, "CAN", frozenset(can))
+    monkeypatch.setattr(GenerousDesk, "CAN", frozenset(can))
     remarks = " ".join(run.review.preview("approve", bonus=bonus).remarks)
     assert told in remarks
     assert bool(told) is bool(remarks)
 
 
 async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:
-    with pytest.raises(UsageError, match="'link' cannot approve"):
-        await LinkProvider(LinkProviderArgs()).approve_work(CrowdWork("k", "u", "a", "ann", "r"))
+    with pytest.raises(UsageError, match="CrowdDesk cannot approve"):
+        await LinkProvider(LinkProviderArgs()).make_desk().approve_work(CrowdWork("k", "u", "a", "ann", "r", Money(0)))

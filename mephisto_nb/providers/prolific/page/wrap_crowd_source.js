@@ -77,14 +77,25 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   const found = came ?? kept() ?? {};
   const isNobody = isByHand || isPreview || !found.SESSION_ID;
 
-  window.getWorkerName = () => (isNobody ? null : found.PROLIFIC_PID ?? "");
+  /* A short name for this visit, from which no id can be read, for whatever a page writes down: the same at each arrival. */
+  const visit = (() => {
+    let [one, other] = [0xdeadbeef, 0x41c6ce57];
+    for (const char of IDS.map((name) => found[name] ?? "").join("/")) {
+      one = Math.imul(one ^ char.codePointAt(0), 2654435761);
+      other = Math.imul(other ^ char.codePointAt(0), 1597334677);
+    }
+    const digits = (number) => (number >>> 0).toString(16).padStart(8, "0");
+    return `visit-${digits(one ^ (other >>> 16))}${digits(other ^ (one >>> 13))}`;
+  })();
 
-  window.getAssignmentId = () => (isNobody ? null : found.SESSION_ID);
+  window.getWorkerName = () => (isNobody ? null : visit);
+
+  window.getAssignmentId = () => (isNobody ? null : visit);
 
   window.getAgentRegistration = () => ({
     parameters: { ...found },
-    agent_registration_id: found.SESSION_ID ?? "",
-    assignment_id: found.SESSION_ID ?? "",
+    agent_registration_id: visit,
+    assignment_id: visit,
     provider_type: "prolific",
   });
 
