@@ -12,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test quick check docs faults bench fuzz load upstream shots lock dist clean chromium npm venv
+.PHONY: help demo lab test quick check docs faults trials bench fuzz load upstream shots lock dist clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -40,6 +40,9 @@ docs: $(SYNCED) ## the documentation, in docs/_build; every warning is an error
 
 faults: $(SYNCED) ## 200 runs in which everything breaks (ARGS="--seeds 3,17")
 	@$(VENV_PYTHON) -m tests.faults $(ARGS)
+
+trials: $(SYNCED) ## 200 forecasts, held against what then came (ARGS="--seeds 0-19")
+	@$(VENV_PYTHON) -m tests.forecast $(ARGS)
 
 bench: $(SYNCED) ## the benchmarks
 	@$(VENV_PYTHON) -m tests.benchmarks $(ARGS)

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.config.settings_list import settings as settings
+    from mephisto_nb.display.address_report import check_address as check_address
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.display.progress import open_mephisto as open_mephisto
+    from mephisto_nb.model.money import Money as Money
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.operator import Operator as Operator
+    from mephisto_nb.operator import budgets as budgets
+    from mephisto_nb.operator import forecast as forecast
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
@@ -46,13 +50,17 @@ _HOMES = {
     "CrowdProvider": "ports.crowd_provider",
     "FormTask": "tasks",
     "InitializationData": "model.shared_state",
+    "Money": "model.money",
     "Operator": "operator",
     "Preview": "display.preview",
     "SharedTaskState": "model.shared_state",
     "TaskRun": "run",
     "TaskRunner": "ports.task_runner",
+    "budgets": "operator",
     "chat_task": "tasks",
+    "check_address": "display.address_report",
     "compose": "config.hydra_config",
+    "forecast": "operator",
     "form_task": "tasks",
     "make_requirement": "model.qualifications",
     "open_mephisto": "display.progress",

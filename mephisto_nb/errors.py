@@ -9,6 +9,8 @@
     │   │   ├── MissingValueError    a field without a value
     │   │   ├── MissingExtraError    an optional package that is not installed
     │   │   └── DataFileError        data that cannot be read, or does not fit the template
+    │   ├── BudgetExceededError      a budget has not enough left for what is wanted
+    │   ├── ConfirmationNeededError  a sum is above the one from which on somebody has to confirm it
     │   ├── UnknownTypeError         a blueprint, architect or provider that is not registered
     │   ├── NotFoundError            a run, unit, worker ... that does not exist
     │   ├── ClosedError              a call on something that was shut down
@@ -89,6 +91,28 @@ class MissingExtraError(ConfigError):
 
 class DataFileError(ConfigError):
     """A file of task data or a template cannot be read, or the two do not fit."""
+
+
+class BudgetExceededError(UsageError):
+    """What is wanted does not fit in a budget; the message says what is free, and what would fit.
+
+    `decision` is that of the rule (`rules.budget.BudgetDecision`): its budget, what is free, and how many would fit.
+    """
+
+    def __init__(self, message: str, decision: object = None) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+class ConfirmationNeededError(UsageError):
+    """A sum is so high that it has to be confirmed; the message says what to type. Nothing was started.
+
+    `amount` is the sum as it is to be confirmed, as "$120.00".
+    """
+
+    def __init__(self, message: str, amount: str = "") -> None:
+        super().__init__(message)
+        self.amount = amount
 
 
 class UnknownTypeError(UsageError, LookupError):

@@ -12,16 +12,26 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from mephisto_nb.config.config_handler import get_data_directory
+from mephisto_nb.config.task_run_settings import resolve_config
+from mephisto_nb.display.forecast import ShownForecast
 from mephisto_nb.display.notebook import OperatorDisplay
 from mephisto_nb.display.people_panels import PeoplePanel
 from mephisto_nb.display.progress import in_notebook, show_progress, showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.importer import Importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
+from mephisto_nb.kernel.launch import read_launch_input
 from mephisto_nb.model import records
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.money.budget import budgets_frame
+from mephisto_nb.money.forecast import Forecast
+from mephisto_nb.money.forecast_input import ForecastOptions, forecast_of
+from mephisto_nb.money.ledger import Ledger
+from mephisto_nb.money.paying import GIVEN_UP_AFTER
 from mephisto_nb.people.people import People, Qualifications, Workers
 from mephisto_nb.ports.clock import Clock, SystemClock
 from mephisto_nb.review.payments import Payments
@@ -71,6 +81,8 @@ class Operator:
     qualifications: Qualifications
     #: Workers: acts, frames, and in a notebook a panel.
     workers: Workers
+    #: The ledger: every payment of all runs, sums, and what is in doubt; ``operator.ledger()`` is a frame.
+    ledger: Ledger
     #: Payments of all runs: ``operator.payments()`` is a frame; ``owed``, ``preview_paid``, ``mark_paid`` ...
     payments: Payments
     #: Reviewing over several runs: ``operator.review("task")`` is a panel; ``operator.review.of("task")`` decides.
@@ -103,6 +115,7 @@ class Operator:
         self._display = OperatorDisplay(runs)
         people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
         self._people, self.qualifications, self.workers = people, people.qualifications, people.workers
+        self.ledger = Ledger(runs.database, runs.writer, runs.clock, GIVEN_UP_AFTER)
         self.payments = Payments(runs.database, runs.writer, runs.clock)
         self.review = OperatorReview(runs.database, runs.find, ReviewPanel)
 
@@ -112,6 +125,9 @@ class Operator:
         self,
         config: DictConfig | Mapping[str, Any] | Iterable[Any],
         shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,
+        *,
+        budget: Money | float | str | None = None,
+        confirm: bool | str | None = None,
     ) -> TaskRun:
         """Launch a task run.
 
@@ -124,17 +140,22 @@ class Operator:
             From `compose`; or what `form_task` or `chat_task` made, which has its data.
         shared_state
             The data and functions of the run; or its rows alone, as a DataFrame or a list.
+        budget
+            What the run may cost at most, with the crowd's fees, in its currency; None: ``mephisto.task.budget``.
+        confirm
+            True, or the sum that you were asked to confirm (``budget.ask_above`` of ``~/.mephisto/config.yml``).
 
         Raises
         ------
         UsageError
-            The configuration, or the data, cannot be used (`ConfigError`, `UnknownTypeError`).
+            The configuration, or the data, cannot be used (`ConfigError`, `UnknownTypeError`); it does not fit in a
+            budget (`BudgetExceededError`), or what it may cost has to be confirmed (`ConfirmationNeededError`).
         LaunchError
             The router did not start (`PortInUseError`: its port belongs to another program).
         DatabaseError
             The database cannot be written.
         """
-        return self._face(await self._runs.launch(config, shared_state))
+        return self._face(await self._runs.launch(config, shared_state, budget=budget, confirm=confirm))
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None = None) -> TaskRun:
         """Take up a run that still lives after its kernel was restarted: same router, same URL, same agents.
@@ -291,3 +312,95 @@ def keep_words_of_frames() -> None:
     """Have notebooks show what stands in frames as it is: what workers write between dollar signs is no formula."""
     if in_notebook():
         pd.set_option("display.html.use_mathjax", False)
+
+
+# -- before a launch
+
+
+@known_options
+def forecast(
+    config: DictConfig | Mapping[str, Any] | Iterable[Any],
+    data: SharedTaskState | pd.DataFrame | list[Any] | int | None = None,
+    *,
+    units: int | None = None,
+    operator: Operator | None = None,
+    fee_rate: float | tuple[float, float] | None = None,
+    tax_rate: float | tuple[float, float] | None = None,
+    redo_rejected: bool = False,
+    seed: int = 0,
+) -> Forecast:
+    """Foretell what a run will cost, how long it will last, and what people will earn by the hour.
+
+    Nothing is launched, written or sent. Earlier runs of the task (of its name) in the operator's database say how
+    people are: a pilot of 50 answers makes the intervals narrow. Where there are none, they are wide, and what is
+    assumed is listed.
+
+    Parameters
+    ----------
+    config
+        A task's configuration, as for `Operator.launch_task_run`; or what `form_task` or `chat_task` made.
+    data
+        The task's data and hooks, as for a launch; or how many rows there will be.
+    units
+        How many units, where the data come one by one, or are not there yet.
+    operator
+        Whose database knows of earlier runs; None: that of the default data directory.
+    fee_rate, tax_rate
+        What the crowd takes on top of pay (0.3 for 30 %), and taxes on that, as shares, or two that each lies between.
+        None: what the provider says.
+    redo_rejected
+        Whether answers that you reject are asked for again.
+    seed
+        Which random numbers: the same seed and database make the same forecast.
+
+    Raises
+    ------
+    ConfigError
+        Whatever a launch would refuse; or nobody can tell how many units there are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mephisto_nb.config.hydra_config import compose
+    >>> about = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": ""}
+    >>> config = compose("mock", task={**about, "task_reward": 0.10})
+    >>> forecast(config, 100, operator=Operator(data_dir=tempfile.mkdtemp())).lines[0].amount.point
+    Money('10', 'USD')
+    """
+    is_number = isinstance(data, int) and not isinstance(data, bool)
+    if is_number and data is not None and units is not None:
+        raise ConfigError("data is a number of rows, and units a number of units. Give one of them.")
+    given, state = read_launch_input(config, None if is_number else data)
+    settings = resolve_config(given)
+    options = ForecastOptions(units, fee_rate, tax_rate, redo_rejected, seed)
+    runs = (operator or Operator())._runs
+    found = forecast_of(settings, _rows(data, state), runs.database, runs.clock.now(), options)
+    return ShownForecast.of(found)
+
+
+def _rows(data: object, state: SharedTaskState) -> SharedTaskState | int:
+    return data if isinstance(data, int) and not isinstance(data, bool) else state
+
+
+@known_options
+def budgets(operator: Operator | None = None) -> pd.DataFrame:
+    """Return all budgets, and what of each is spent, committed and free, one row a budget (columns: `budgets_frame`).
+
+    They are those of ``~/.mephisto/config.yml``, and of runs that go on.
+
+    Parameters
+    ----------
+    operator
+        Whose runs; None: those of the default data directory.
+
+    Raises
+    ------
+    ConfigError
+        The file holds what is no budget.
+
+    Examples
+    --------
+    ``mnb.budgets()``
+    """
+    runs = (operator or Operator())._runs
+    return budgets_frame(runs.database, runs.clock.now())

@@ -15,6 +15,7 @@ from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.notebook import RunDisplay
 from mephisto_nb.display.progress import showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.steering import RunSteering, not_driven
@@ -105,22 +106,11 @@ class TaskRun:
 
     # -- links -----------------------------------------------------------------------------------------------
 
-    @property
-    def entry_url(self) -> str | None:
-        """The address to paste into the crowd's own form; None: each person has a link, or all come by `url`.
-
-        Where a crowd puts each person's id, it holds the crowd's own words for it, as they are.
-
-        Raises
-        ------
-        ClosedError
-            This kernel does not drive the run.
-        """
-        live = self._driven()
-        return live.parts.provider.get_entry_url(live.url)
-
-    def get_worker_url(self, worker_name: str) -> str:
+    def get_worker_url(self, worker_name: str | None = None) -> str:
         """Return the link by which one worker comes to the task: for them alone, as it shows who they are.
+
+        Without a name, it is the one address by which all come: where a crowd puts its people's ids into it, what to
+        paste into the crowd's form, with the crowd's own words for the ids as they are.
 
         A link that begins with ``http://127.0.0.1`` works on this computer alone: `LocalArchitectArgs` says how to let
         people in from others, by its `hostname` and `url`. Space around the name does not count; capital letters do.
@@ -128,11 +118,19 @@ class TaskRun:
         Raises
         ------
         ConfigError
-            It is no name, too long, or holds what nobody can read.
+            It is no name, too long, or holds what nobody can read; or there is none, and each person has a link of
+            their own.
         ClosedError
             This kernel does not drive the run.
         """
-        return self._driven().get_worker_url(worker_name)
+        live = self._driven()
+        if worker_name is not None:
+            return live.get_worker_url(worker_name)
+        provider = live.parts.provider
+        entry = provider.get_entry_url(live.url)
+        if entry is None and live.has_own_links and provider.name_parameter is None:
+            raise ConfigError("Each person of this crowd has a link of their own. Name one: run.get_worker_url('ann').")
+        return entry or live.url
 
     def get_worker_urls(self, names: Iterable[str]) -> pd.DataFrame:
         """Return the links of several workers, one row a name (columns: ``worker_name``, ``url``).

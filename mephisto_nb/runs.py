@@ -22,8 +22,10 @@ from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.run_tasks import RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.money.budget import BudgetAtLaunch, Spending, with_budget
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -54,7 +56,9 @@ class Runs:
         self.database = _open_database(url)
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()
-        self._starter = RunStarter(directory, self.database, self.writer, self._supervisor, clock, progress)
+        self._spending = Spending(self.database, clock)
+        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending)
+        self._starter = RunStarter(directory, *parts)
         self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
         #: What crowds are being asked for now, by key (see `RunCrowd`).
@@ -76,6 +80,9 @@ class Runs:
         self,
         config: DictConfig | Mapping[str, Any] | Iterable[Any],
         shared_state: SharedTaskState | pd.DataFrame | list[Any] | None,
+        *,
+        budget: Money | float | str | None = None,
+        confirm: bool | str | None = None,
     ) -> RunFrames:
         """Launch a task run (see `Operator.launch_task_run`)."""
         await self.ready()
@@ -84,7 +91,10 @@ class Runs:
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
         await _warn_of_twins(self.database, self._tasks, settings.task.task_name)
-        return self._keep(await self._starter.launch(settings, state))
+        if budget is not None:
+            settings = with_budget(settings, budget)
+        check = BudgetAtLaunch(self.database, self.clock.now(), confirm)
+        return self._keep(await self._starter.launch(settings, state, check))
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunFrames:
         """Take up a run that still lives after its kernel was restarted (see `Operator.reconnect`)."""
@@ -231,7 +241,7 @@ class Runs:
         live: LiveRun | None = None,
     ) -> RunFrames:
         kept = (self.database, self.writer, self.clock, self.progress)
-        crowd = RunCrowd(find_provider, self._in_flight)
+        crowd = RunCrowd(find_provider, self._in_flight, self._spending)
         return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, crowd)
 
 

@@ -13,7 +13,6 @@ from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.transport import ApiPatience
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
-from mephisto_nb.testing.prolific.submissions import reserve, start, submit
 
 #: The completion codes of `draft`.
 DONE, SERVER, NO_CONSENT = "C7K2Q9ZD", "R7K2Q9ZD", "N0C0NS3N"
@@ -92,9 +91,15 @@ class Naps:
 
 
 @pytest.fixture
-async def prolific() -> AsyncIterator[ProlificStandIn]:
+def settings() -> StandInSettings:
+    """How the stand-in behaves; a test that wants it otherwise is parametrized with others."""
+    return StandInSettings(balance=100_000)
+
+
+@pytest.fixture
+async def prolific(settings: StandInSettings) -> AsyncIterator[ProlificStandIn]:
     """A stand-in whose time stands still until it is put forward."""
-    async with ProlificStandIn(StandInSettings(balance=100_000), clock=FakeClock(BEGIN)) as standin:
+    async with ProlificStandIn(settings, clock=FakeClock(BEGIN)) as standin:
         yield standin
 
 
@@ -122,17 +127,15 @@ async def api(prolific: ProlificStandIn, naps: Naps) -> AsyncIterator[ProlificAP
 
 def begin(prolific: ProlificStandIn, study_id: str) -> str:
     """Have somebody new open a study, and return the id of their submission."""
-    world = prolific.world
-    [one] = prolific.participants(1, seed=len(world.people))
-    made = reserve(world, world.study(study_id), world.people[one.id])
-    assert made is not None, "no place"
-    assert start(world, made)
-    return made.id
+    [one] = prolific.participants(1, seed=len(prolific.world.people))
+    assert one.begin(study_id), "no place"
+    return str(one.submission_id)
 
 
 def hand_in(prolific: ProlificStandIn, study_id: str, with_code: str | None = DONE, seconds: float = 600) -> str:
     """Have somebody new work for some time and hand in, and return the id of their submission."""
-    submission_id = begin(prolific, study_id)
+    [one] = prolific.participants(1, seed=len(prolific.world.people))
+    assert one.begin(study_id), "no place"
     prolific.advance(seconds)
-    assert submit(prolific.world, prolific.world.submission(submission_id), with_code)
-    return submission_id
+    assert one.hand_in(with_code)
+    return str(one.submission_id)

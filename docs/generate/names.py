@@ -15,7 +15,7 @@ _ARTICLES = {"Operator": "an `Operator`", "TaskRun": "a `TaskRun`"}
 #: What one writes a plugin with.
 _BASES = ("Architect", "Blueprint", "CrowdProvider", "TaskRunner")
 #: What people's own functions are handed, and what functions of ours return: met, but never made by hand.
-_HANDED = ("SubmittedUnit", "LiveAgent", "LiveAgents", "OldMephisto", "simulate_workers")
+_HANDED = ("SubmittedUnit", "LiveAgent", "LiveAgents", "OldMephisto", "Forecast", "simulate_workers")
 
 
 def pages() -> dict[str, str]:
@@ -32,8 +32,8 @@ def pages() -> dict[str, str]:
         "handed.md": _page(
             "What your functions are handed",
             "What is met as an argument or a result: the unit in `on_unit_submitted`, those who talk in a "
-            "conversation, the data of Mephisto 1.x (`mnb.open_mephisto`); and the simulated workers of "
-            "`mephisto_nb.testing`.",
+            "conversation, the data of Mephisto 1.x (`mnb.open_mephisto`), a forecast (`mnb.forecast`); and the "
+            "simulated workers of `mephisto_nb.testing`.",
             [_entry(name, find(name)) for name in _HANDED],
         ),
         "bases.md": _page(

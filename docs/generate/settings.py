@@ -13,6 +13,7 @@ from typing import Any
 import mephisto_nb as mnb
 from docs.generate.docstrings import described, escape, prose, sections
 from docs.generate.look_up import find, plugins
+from mephisto_nb.providers.external import ExitArgs, SignedArrivalArgs, SignedExitArgs
 from mephisto_nb.rules.gates.table import GATES
 
 
@@ -57,6 +58,13 @@ def groups() -> list[Group]:
         Group(f"The {section} `{name}`", f"mephisto.{section}.", plugin.ArgsClass, name)
         for section, kind in (("provider", "providers"), ("architect", "architects"))
         for name, plugin in plugins(kind).items()
+    ]
+    servers += [
+        Group(
+            "Each way back of `external`, as after `completed`", "mephisto.provider.completed.", ExitArgs, "external"
+        ),
+        Group("Signed arrivals of `external`", "mephisto.provider.signed.", SignedArrivalArgs, "external"),
+        Group("Signed ways back of `external`", "mephisto.provider.signed_exit.", SignedExitArgs, "external"),
     ]
     return [
         Group("The task", "mephisto.task.", find("TaskRunArgs")),

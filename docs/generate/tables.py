@@ -84,8 +84,9 @@ def frames_page() -> str:
     lines = [
         "# Frames and their columns",
         "",
-        "Everything that comes out is a pandas DataFrame. Times are UTC timestamps, money is in US dollars, ids are",
-        "strings; frames can be joined on their ids.",
+        "Everything that comes out is a pandas DataFrame. Times are UTC timestamps, ids are strings; frames can be",
+        "joined on their ids. Amounts are numbers in the unit of the `currency` beside them, as 0.15 for 15 cents;",
+        "those of several currencies are never added up.",
         "",
     ]
     for one in frames():

@@ -79,6 +79,9 @@ class LocalArchitectArgs:
         How workers reach the router, where that differs: the address of a proxy or tunnel in front of it, which may
         show it in a folder (``https://lab.example/study/``). Without it, links name `hostname`; and where that is
         ``0.0.0.0``, the address by which this machine goes out.
+    try_url
+        Whether that address is tried from this machine before a crowd that sends people by itself is offered the run. A
+        network that cannot reach its own address from inside, or goes out by a proxy alone, needs ``false``.
     addresses
         Further addresses by which browsers may come, beside `url`, `hostname` and this machine's own: hosts
         (``lab.example``), or whole addresses (``https://lab.example``). Requests to any other are refused.
@@ -105,6 +108,7 @@ class LocalArchitectArgs:
     hostname: str = "127.0.0.1"
     port: int = 0
     url: str = ""
+    try_url: bool = True
     addresses: list[str] = field(default_factory=list)
     frame_ancestors: list[str] = field(default_factory=list)
     operator_absence_in_seconds: float = 604800.0
@@ -146,6 +150,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     def __init__(self, args: LocalArchitectArgs, directory: Path) -> None:
         super().__init__(args, directory)
+        self.is_reached_from_here = args.try_url
         #: Kept, because displays ask for the URL and must not read files.
         self._port: int | None = None
         #: Waits for the process, where this very kernel started it.
@@ -359,6 +364,7 @@ def _router_config(plan: RouterPlan, args: LocalArchitectArgs, host: str, own_ad
         "folder": "" if (folder := urlsplit(as_folder(args.url)).path) == "/" else folder,
         "addresses": [*filter(None, [args.url.strip(), own_address]), *args.addresses],
         "worker_share": args.worker_share,
+        "crowd_events_key": plan.crowd_events_key,
         "limits": dict(args.limits),
     }
 

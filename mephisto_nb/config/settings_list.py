@@ -69,6 +69,9 @@ def _of(prefix: str, args: type[Any], plugin: str) -> Iterator[tuple[str, ...]]:
     said = described(args)
     for one in dataclasses.fields(args):
         default = one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default
+        if plugin and dataclasses.is_dataclass(default) and not isinstance(default, type):
+            yield from _of(f"{prefix}{one.name}.", type(default), plugin)
+            continue
         if re.fullmatch(r"_\w+_type", one.name) or dataclasses.is_dataclass(default) or one.type == "Any":
             continue
         shown = "required" if default in ("???", dataclasses.MISSING) else repr(default)

@@ -16,7 +16,7 @@ from mephisto_nb.config import typed_config
 from mephisto_nb.config.foreign_settings import refuse_environment
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs
 from mephisto_nb.errors import ConfigError, MephistoError, MissingValueError
-from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs, check_task_run_args
+from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs, check_task_run_args, read_task_pay
 from mephisto_nb.utils.logging import level_number
 
 _DATABASE_TYPES = {"sqlite": "sqlite", "singleton": "sqlite", "local": "sqlite", "postgresql": "postgresql"}
@@ -81,7 +81,9 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
     """
     typed = _typed(config)
     _require_values(typed)
-    return _settings(typed)
+    settings = _settings(typed)
+    read_task_pay(settings.task)  # refused here; what was stored before amounts had to be exact is taken as it is
+    return settings
 
 
 def blueprint_args_of(config: DictConfig) -> Any:

@@ -48,7 +48,9 @@ def draw_operator(state: JSONObject) -> str:
         for run in state["runs"]
     ]
     page = templates.get_template("operator.html")
-    return page.render(runs=runs, cost=cost_of(state), closed=state["closed"], taken_at=moment(state["now"]))
+    return page.render(
+        runs=runs, cost="; ".join(map(cost_of, state["sums"])), closed=state["closed"], taken_at=moment(state["now"])
+    )
 
 
 class RunDisplay:

@@ -23,6 +23,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.money import DEFAULT_CURRENCY
 from mephisto_nb.model.people import ActOutcome
 from mephisto_nb.model.qualifications import requirement_from_dict
 from mephisto_nb.people.acts import tell
@@ -331,8 +332,9 @@ def _marks(row: Mapping[str, Any]) -> str:
 
 
 def _hourly(row: Mapping[str, Any]) -> str:
-    warning = f" (below {money(row['minimum_hourly_pay'])})" if row["below_minimum"] else ""
-    return money(row["hourly_pay"]) + warning
+    currency = row["currency"] or DEFAULT_CURRENCY
+    warning = f" (below {money(row['minimum_hourly_pay'], currency)})" if row["below_minimum"] else ""
+    return money(row["hourly_pay"], currency) + warning
 
 
 _QUALIFICATIONS: tuple[Column, ...] = (

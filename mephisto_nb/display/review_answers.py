@@ -19,7 +19,6 @@ from mephisto_nb.display.dashboard.moment import preview_of
 from mephisto_nb.display.preview import make_document
 from mephisto_nb.display.table import Table
 from mephisto_nb.errors import ConfigError, MephistoError
-from mephisto_nb.model.money import dollars
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
@@ -320,7 +319,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     row, record = rows[0], answers.record(known["worker_id"])
     page, no_page = (None, "") if pages is None else _page(run, pages, row)
     crowd = find_crowd(run.task_run.provider_type)
-    cost = row["pay_amount"] * (1 + (crowd.FEE_RATE if crowd else 0.0))
+    cost = row["pay_amount"] + row["pay_amount"].share(crowd.FEE_RATE if crowd else 0)
     found: JSONObject = {
         "unit_id": unit_id,
         "worker_id": known["worker_id"],
@@ -329,7 +328,8 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
         "item": row["assignment_index"],
         "at": row["submitted_at"],
         "seconds": known["duration_in_seconds"],
-        "pays": dollars(cost) if cost else "",
+        "pays": str(cost) if cost else "",
+        "currency": row["currency"],
         "inputs": _bounded(row["inputs"]),
         "answer": _bounded(row["answer"]),
         "files": _files(row["files"], row["paths"]),

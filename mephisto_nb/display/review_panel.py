@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -24,7 +23,7 @@ from mephisto_nb.display.words import UNKNOWN, count, duration, plain
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddReview, AddSubmission, Changes
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, Sums
 from mephisto_nb.model.reviews import SAID, Review
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.pages import AnsweredPages
@@ -265,7 +264,8 @@ class ReviewModel(PanelModel):
 
 def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
     """Say what a decision did, and what it left alone."""
-    bonus = f", with a bonus of {dollars(float(extras.bonus))} for each" if extras.bonus else ""
+    currency = next(iter(outcome["currency"]), DEFAULT_CURRENCY)  # a bonus is for answers of one currency
+    bonus = f", with a bonus of {Money.of(extras.bonus, currency)} for each" if extras.bonus else ""
     return _tell(outcome, SAID[verdict].capitalize(), f"It comes to {{}}{bonus}.")
 
 
@@ -281,8 +281,9 @@ def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
         workers = done["worker_id"].nunique()
         whose = f" of {count(workers, 'worker')}" if workers > 1 else ""
         words.append(f"{said} {count(len(done), 'answer')}{whose}.")
-        if owed := abs(math.fsum(done["owed"])):
-            words.append(sum_.format(dollars(owed)))
+        owed = zip(done["owed"], done["currency"], strict=True)
+        if sums := Sums.of(Money.nearest(abs(amount), currency) for amount, currency in owed):
+            words.append(sum_.format(sums))
         also = Counter(done.loc[done["also"] != "", "also"])
         words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
     if troubled := [one for one in outcome["trouble"] if one]:

@@ -19,8 +19,7 @@ from jinja2 import Environment, PackageLoader
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.widgets.widget import ViewTasks, can_be_live
-from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain, tied
-from mephisto_nb.model.money import dollars
+from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain, price, tied
 from mephisto_nb.model.states import UnitStatus
 
 #: HTML is escaped, text is not: worker and researcher text never becomes markup.
@@ -248,10 +247,10 @@ def _time_left(pace: JSONObject) -> str:
 
 def _cost(all_money: JSONObject, is_over: bool) -> str:
     def write(name: str) -> str:
-        return dollars(all_money[name])
+        return price(all_money[name], all_money["currency"])
 
     fees = sum(fee or 0 for fee in all_money["fees"].values())
-    in_it = f", fees of {dollars(fees)} in it" if fees else ""
+    in_it = f", fees of {price(fees, all_money['currency'])} in it" if fees else ""
     if is_over:
         parts = [f"{write('spent')} in all{in_it}"]
     else:
@@ -265,11 +264,12 @@ def _cost(all_money: JSONObject, is_over: bool) -> str:
 
 
 def cost_of(listed: JSONObject) -> str:
-    """Say what a run of a list, or all of them, cost so far, and in all; nothing where that was not read yet."""
+    """Say what a run of a list, or all of one currency, cost so far, and in all; nothing where that is not read yet."""
     spent, whole = listed["spent"], listed["whole_cost"]
     if whole is None:
         return ""
-    return dollars(spent) if spent == whole else f"{dollars(spent)} of {dollars(whole)}"
+    known = [price(amount, listed["currency"]) for amount in ([spent] if spent == whole else [spent, whole])]
+    return " of ".join(known)
 
 
 _PARTS = {"committed": "in progress", "to_come": "not begun"}
@@ -278,11 +278,11 @@ _PARTS = {"committed": "in progress", "to_come": "not begun"}
 def _pay(all_money: JSONObject) -> str:
     if all_money["per_hour"] is None or not all_money["reward"]:
         return ""
-    minimum = all_money["minimum_per_hour"]
-    words = f"{money(all_money['per_hour'])} an hour (median)"
+    minimum, currency = all_money["minimum_per_hour"], all_money["currency"]
+    words = f"{money(all_money['per_hour'], currency)} an hour (median)"
     if not minimum:
         return words
-    words += f", {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum)}"
+    words += f", {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
     below = f"; {all_money['below']:,} of {count(all_money['timed'], 'answer')} earned less"
     return words + (below if all_money["below"] else "")
 

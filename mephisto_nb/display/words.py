@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from mephisto_nb.errors import MephistoError
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, digits_of
 from mephisto_nb.model.money import count as count
 
 #: What an absent number is shown as.
@@ -14,13 +15,22 @@ UNKNOWN = "\u2013"
 _FIGURE = re.compile(r"\d (?:s|min|h|d|%)(?!\w)(?: \d+ (?:s|min|h)(?!\w))?")
 
 
-def money(value: float | None) -> str:
-    """Write an amount of US dollars, in cents.
+def money(value: float | None, currency: str = DEFAULT_CURRENCY) -> str:
+    """Write an amount that need not be exact, as what an hour of work earns, in whole cents.
 
-    >>> money(1234.5)
-    '$1,234.50'
+    >>> money(1234.567), money(6, "GBP")
+    ('$1,234.57', '£6.00')
     """
-    return UNKNOWN if value is None else f"${value:,.2f}"
+    return UNKNOWN if value is None else str(Money.nearest(round(value, digits_of(currency)), currency))
+
+
+def price(value: float | None, currency: str) -> str:
+    """Write a price, or a sum of prices: cents, and parts of them where there are such.
+
+    >>> price(0.005, "USD")
+    '$0.0050'
+    """
+    return UNKNOWN if value is None else str(Money.nearest(value, currency))
 
 
 def duration(seconds: float | None) -> str:

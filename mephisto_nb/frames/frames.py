@@ -1,10 +1,12 @@
 """DataFrames of what a database holds: one function a frame, and what all of them share.
 
-Times are UTC timestamps, money US dollars, ids strings; columns have their types also where there are no rows.
+Times are UTC timestamps, ids strings; amounts are floats in the unit of the ``currency`` beside them, as 0.15 for
+15 cents. Columns have their types also where there are no rows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -33,7 +35,7 @@ _HOLDS: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "pay_amount", "amount", "bonus", "owed", "sent", "duration_in_seconds", "time_ratio", "agreement",
+            "pay_amount", "amount", "fees", "bonus", "owed", "sent", "duration_in_seconds", "time_ratio", "agreement",
             "median_seconds", "approval_rate", "gold_accuracy", "worker_approval_rate", "worker_time_ratio",
             "worker_agreement", "worker_gold_accuracy", "earned", "bonuses", "seconds",
         ),
@@ -48,6 +50,10 @@ _HOLDS: Mapping[str, str] = {
         "object",
     ),
 }  # fmt: skip
+
+
+#: Columns of amounts, which rows hold as `Money`.
+_AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus"})
 
 
 def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
@@ -180,7 +186,7 @@ def _known_id(row: JSONObject) -> str | None:
 
 UNIT_COLUMNS = (
     "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
-    "worker_id", "worker_name", "agent_id",
+    "currency", "worker_id", "worker_name", "agent_id",
 )  # fmt: skip
 AGENT_COLUMNS = (
     "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
@@ -211,11 +217,11 @@ DERIVED_COLUMNS: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
 }
 RESULT_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
-    *DERIVED_COLUMNS, "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
+    *DERIVED_COLUMNS, "pay_amount", "currency", "unit_id", "assignment_id", "agent_id", "worker_id",
 )  # fmt: skip
 PAYMENT_COLUMNS = (
-    "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
-    "created_at", "sent_at", "simulated",
+    "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "fees", "currency",
+    "reason", "status", "created_at", "asked_at", "sent_at", "confirmed_at", "reference", "visit_id", "simulated",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "speaker", "shown_name", "role", "text", "at", "heard_by", "data",
@@ -223,7 +229,8 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 REVIEW_COLUMNS = (
     "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
-    "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
+    "bonus", "currency", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes",
+    "undone_by",
 )  # fmt: skip
 GATE_COLUMNS = (
     "gate", "worker_name", "passed", "status", "started_at", "submitted_at", "at", "answer", "row", "detail",
@@ -232,7 +239,7 @@ GATE_COLUMNS = (
 EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
 RUN_COLUMNS = (
     "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
-    "completed",
+    "completed", "currency",
 )  # fmt: skip
 
 #: Turns stored data into the columns of `results_frame`: ``inputs(shared, unit_data)`` and ``answer(data)``.
@@ -241,11 +248,13 @@ Answer: TypeAlias = Callable[[JSON], JSONObject]
 
 
 def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
-    """Make a frame of these columns, of which `times` are given in seconds since the epoch."""
+    """Make a frame of these columns, of which `times` are given in seconds since the epoch, and amounts as `Money`."""
     try:
         frame = pd.DataFrame(rows, columns=list(columns))
     except UnicodeEncodeError:
         frame = pd.DataFrame([{name: whole_text(row.get(name)) for name in columns} for row in rows])
+    for name in _AMOUNTS.intersection(columns):
+        frame[name] = [math.nan if amount is None else float(amount) for amount in frame[name].to_numpy(dtype=object)]
     for name in times:
         # Microseconds: what a float of seconds since 1970 can tell apart.
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
@@ -261,7 +270,7 @@ def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
     is in an assignment of its own, with an ``assignment_index`` below 0.
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
-    ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
+    ``pay_amount`` is in ``currency``; the worker's and agent's columns are None while nobody has the unit.
     """
     return make_frame(rows, UNIT_COLUMNS, ())
 
@@ -277,12 +286,16 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
 
-    ``kind`` is reward (a unit's own pay, from its approval on), bonus or waiting (for partners); ``amount`` is in US
-    dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
-    paid, then sent, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a program
-    that rehearsed the task, and so to nobody.
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus or waiting (for partners); ``amount`` is
+    without the crowd's ``fees``, which are NaN where they are not known; both are in ``currency``. ``status`` is owed;
+    sending while the crowd is asked, and as long as nobody knows whether it took it; sent once it took it, or somebody
+    has marked it as paid; confirmed once it was seen in the crowd's own books; failed where the crowd refused it for
+    good; or cancelled. ``asked_at``, ``sent_at`` and ``confirmed_at`` tell when, and are NaT where it never was.
+    ``reference`` is what the crowd calls it, ``visit_id`` the visit that it is for. ``simulated`` tells what is owed to
+    a program that rehearsed the task, and so to nobody.
     """
-    return make_frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+    frame = make_frame(rows, PAYMENT_COLUMNS, ("created_at", "asked_at", "sent_at", "confirmed_at"))
+    return frame.astype({"reference": TEXT, "visit_id": TEXT})  # most have none
 
 
 def messages_frame(rows: Sequence[JSONObject], *, everything: bool = False) -> pd.DataFrame:
@@ -322,7 +335,7 @@ def with_files_sent(results: pd.DataFrame, sent: Sequence[list[JSONObject]]) -> 
 def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
 
-    ``before`` and ``after`` are statuses of the unit; ``bonus`` is in US dollars, NaN where there was none;
+    ``before`` and ``after`` are statuses of the unit; ``bonus`` is in ``currency``, NaN where there was none;
     ``granted`` is a dict of values by qualification or None, and stands with the first of a worker's units alone, as
     does ``blocked``. ``undoes`` names the decision that this one takes back, ``undone_by`` the one that took it back.
     Join it to `units_frame` by ``unit_id``, to `payments_frame` by ``bonus_payment_id``.
@@ -352,7 +365,8 @@ def events_frame(events: Iterable[Event]) -> pd.DataFrame:
 def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     """Make a frame of task runs, newest first, columns `RUN_COLUMNS`.
 
-    ``units`` and ``completed`` are numbers of units; ``is_live`` tells whether the run has not ended.
+    ``units`` and ``completed`` are numbers of units; ``is_live`` tells whether the run has not ended; ``currency`` is
+    that of all it pays.
     """
     answered = ("completed", "accepted", "rejected", "soft_rejected")
     rows = [
@@ -361,6 +375,7 @@ def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]])
             "is_live": run.ended_at is None,
             "units": sum(counts.get(run.task_run_id, {}).values()),
             "completed": sum(counts.get(run.task_run_id, {}).get(status, 0) for status in answered),
+            "currency": run.currency,
         }
         for run in runs
     ]

@@ -1,7 +1,7 @@
 """DataFrames of people: qualifications, grants, workers, what happened to them, and who would qualify.
 
 All can be joined on ``worker_id`` and ``qualification_id``, also with the frames of runs. Times are UTC timestamps,
-money is in US dollars, ids are strings.
+ids are strings; amounts are floats in the unit of the ``currency`` beside them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.frames.frames import typed
+from mephisto_nb.frames.frames import TEXT, typed
 from mephisto_nb.frames.spreadsheets import Frame
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import Worker, WorkerFacts
-from mephisto_nb.model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PAYMENT_COUNTS, UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.rules.people import why_not
 
 QUALIFICATION_COLUMNS = (
@@ -31,8 +32,8 @@ GRANT_COLUMNS = (
 WORKER_COLUMNS = (
     "worker_id", "worker_name", "provider_type", "blocked", "simulated", "runs", "units", "approved",
     "soft_rejected", "rejected", "waiting", "left", "earned", "bonuses", "waiting_pay", "owed",
-    "sent", "median_seconds", "hourly_pay", "minimum_hourly_pay", "below_minimum", "qualifications", "notes",
-    "first_seen_at", "last_seen_at",
+    "sent", "currency", "median_seconds", "hourly_pay", "minimum_hourly_pay", "below_minimum", "qualifications",
+    "notes", "first_seen_at", "last_seen_at",
 )  # fmt: skip
 HISTORY_COLUMNS = (
     "at", "worker_id", "worker_name", "provider_type", "action", "qualification_name", "value_before", "value", "why",
@@ -50,7 +51,7 @@ _DECIDED = {
     UnitStatus.COMPLETED.value: "waiting",
 }
 _LEFT = ("disconnect", "timeout", "returned")
-_PAID = (PaymentStatus.OWED.value, PaymentStatus.SENT.value)
+_SUMS = ("earned", "bonuses", "waiting_pay", "owed", "sent")
 
 Rows = Sequence[Sequence[Any]]
 #: By worker's id, the values of what they hold, by name.
@@ -102,7 +103,7 @@ def wide_grants_frame(held: Held) -> pd.DataFrame:
 
 def workers_frame(
     workers: Rows, held: Held, work: Rows, payments: Sequence[JSONObject], notes: pd.DataFrame,
-    minimums: Mapping[str, float],
+    minimums: Mapping[str, Money],
 ) -> pd.DataFrame:  # fmt: skip
     """Make a frame of workers, by name, over all runs and providers, columns `WORKER_COLUMNS`.
 
@@ -110,7 +111,9 @@ def workers_frame(
     ``rejected`` were decided on so, and ``waiting`` were not decided on. ``left`` counts the units that they took and
     did not finish. ``earned`` is the pay of what was approved or soft-rejected, ``bonuses`` what they were given on
     top, ``waiting_pay`` what they get if all that waits is approved. ``owed`` and ``sent`` are the sums of all their
-    payments that stand so, bonuses and the like among them.
+    payments that are owed, and that were sent or are being sent, bonuses and the like among them. All this is in
+    ``currency``. Who was paid in several, which cannot be added up, has all their codes there, and no sums (NaN):
+    ``operator.payments.owed()`` has a row for each.
 
     ``median_seconds`` is how long an answer took them, from taking the unit to sending it: half of them took longer.
     ``hourly_pay`` is what that comes to: ``3600 * (earned + waiting_pay + bonuses) / units / median_seconds``, so that
@@ -124,7 +127,8 @@ def workers_frame(
     frame = _of_tuples(workers, known)
     for name in ("blocked", "simulated"):
         frame[name] = frame[name].astype(bool)
-    done, paid_out = _work_by_worker(work, minimums), _payments_by_worker(payments)
+    done = _work_by_worker(work, minimums)
+    _add_payments(done, payments)
     nothing = _Work()
     found = [done.get(worker_id, nothing) for worker_id in frame["worker_id"]]
     for name in ("units", "left"):
@@ -132,10 +136,11 @@ def workers_frame(
     frame["runs"] = pd.Series([len(one.runs) for one in found], dtype="int64")
     for status, name in _DECIDED.items():
         frame[name] = pd.Series([one.statuses[status] for one in found], dtype="int64")
-    for name in ("earned", "waiting_pay", "median_seconds", "last_seen_at", "minimum_hourly_pay"):
+    for name in ("median_seconds", "last_seen_at", "minimum_hourly_pay"):
         frame[name] = pd.Series([getattr(one, name) for one in found], dtype="float64")
-    for name in ("bonuses", "owed", "sent"):
-        frame[name] = pd.Series([paid_out[name][worker_id] for worker_id in frame["worker_id"]], dtype="float64")
+    for name in _SUMS:
+        frame[name] = pd.Series([one.sum(name) for one in found], dtype="float64")
+    frame["currency"] = pd.Series([", ".join(sorted(one.currencies)) or None for one in found], dtype=TEXT)
     paid = (frame["earned"] + frame["waiting_pay"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
     frame["hourly_pay"] = 3600 * paid / frame["median_seconds"].where(frame["median_seconds"] > 0)
     frame["below_minimum"] = (frame["hourly_pay"] > 0) & (frame["hourly_pay"] < frame["minimum_hourly_pay"])
@@ -156,10 +161,32 @@ class _Work:
     #: Of the answers, how many stand how.
     statuses: Counter[str] = field(default_factory=Counter)
     left: int = 0
-    earned: float = 0.0
-    waiting_pay: float = 0.0
+    #: Thousandths of the smallest unit, by what they are and the currency.
+    amounts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    currencies: set[str] = field(default_factory=set)
     last_seen_at: float | None = None
-    minimum_hourly_pay: float | None = None
+    minimum: Money | None = None
+
+    def add(self, name: str, thousandths: int, currency: str) -> None:
+        """Add to a sum."""
+        self.amounts[name, currency] += thousandths
+        self.currencies.add(currency)
+
+    def raise_minimum(self, minimum: Money) -> None:
+        """Take in what an hour of a run's work should earn; of several currencies, none is the higher."""
+        if self.minimum is None or (minimum.currency == self.minimum.currency and minimum > self.minimum):
+            self.minimum = minimum
+
+    def sum(self, name: str) -> float | None:
+        """Return a sum in the one currency of all of them; None where there are several."""
+        if len(self.currencies) > 1:
+            return None
+        return sum(float(Money(self.amounts[name, currency], currency)) for currency in self.currencies)
+
+    @property
+    def minimum_hourly_pay(self) -> float | None:
+        """What an hour should earn at least, in the one currency that they were paid in."""
+        return None if self.minimum is None or len(self.currencies) > 1 else float(self.minimum)
 
     @property
     def median_seconds(self) -> float | None:
@@ -167,36 +194,38 @@ class _Work:
         return median(self.seconds) if self.seconds else None
 
 
-def _work_by_worker(rows: Rows, minimums: Mapping[str, float]) -> dict[str, _Work]:
+def _work_by_worker(rows: Rows, minimums: Mapping[str, Money]) -> dict[str, _Work]:
     """Sum up, row by row: of a hundred thousand that is three times as fast as grouping a frame of them."""
     found: dict[str, _Work] = defaultdict(_Work)
-    for run, worker_id, agent, accepted_at, submitted_at, unit, pay in rows:
+    for run, worker_id, agent, accepted_at, submitted_at, unit, pay, currency in rows:
         work = found[worker_id]
         work.runs.add(run)
         work.left += agent in _LEFT
         work.last_seen_at = max(work.last_seen_at or 0.0, submitted_at or accepted_at)
-        work.minimum_hourly_pay = max(work.minimum_hourly_pay or 0.0, minimums.get(run, 0.0))
+        work.currencies.add(currency)
+        work.raise_minimum(minimums.get(run) or Money(0, currency))
         if unit not in _ANSWERED:
             continue
         work.units += 1
         work.statuses[unit] += 1
         if unit == UnitStatus.COMPLETED.value:
-            work.waiting_pay += pay
+            work.add("waiting_pay", pay, currency)
         elif unit != UnitStatus.REJECTED.value:
-            work.earned += pay
+            work.add("earned", pay, currency)
         if submitted_at is not None:
             work.seconds.append(max(0.0, submitted_at - accepted_at))
     return found
 
 
-def _payments_by_worker(payments: Sequence[JSONObject]) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {name: defaultdict(float) for name in ("bonuses", *_PAID)}
+def _add_payments(work: dict[str, _Work], payments: Sequence[JSONObject]) -> None:
+    """Add up what workers are owed, and what they were sent."""
     for row in payments:
-        if row["status"] in _PAID:
-            found[row["status"]][row["worker_id"]] += row["amount"]
+        if row["status"] in PAYMENT_COUNTS:
+            amount, theirs = row["amount"], work[row["worker_id"]]
+            is_owed = row["status"] == PaymentStatus.OWED.value
+            theirs.add("owed" if is_owed else "sent", amount.thousandths, amount.currency)
             if row["kind"] == PaymentKind.BONUS.value:
-                found["bonuses"][row["worker_id"]] += row["amount"]
-    return found
+                theirs.add("bonuses", amount.thousandths, amount.currency)
 
 
 def eligibility_frame(workers: Rows, held: Held, requirements: Sequence[Requirement]) -> pd.DataFrame:

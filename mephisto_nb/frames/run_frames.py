@@ -22,6 +22,7 @@ from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.uploads import files_frame, save_files
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, asked_of, describe_files, read_answers, with_files
+from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
@@ -239,10 +240,13 @@ class RunCrowd:
     in_flight
         The keys of what the crowd is being asked for now, so that nobody asks for it as well; one set for all runs of
         a kernel, however often one of them is looked up.
+    spending
+        Asked before more money is committed; None: nobody has to be.
     """
 
     find: Callable[[], CrowdProvider[Any] | None] = _no_provider
     in_flight: set[str] = field(default_factory=set)
+    spending: SpendingCheck | None = None
     _found: CrowdProvider[Any] | None = None
     _desk: CrowdDesk | None = None
 

@@ -18,6 +18,7 @@ from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.answers import EVERYTHING
+from mephisto_nb.model.money import DEFAULT_CURRENCY
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.model.yaml_text import MOST_SETTINGS, load_yaml
 from mephisto_nb.ports.progress import Progress, no_progress
@@ -234,6 +235,7 @@ class OldMephisto:
                     "note": one["review_note"] or "",
                     "message": "",
                     "bonus": one["bonus"],
+                    "currency": DEFAULT_CURRENCY,
                     "granted": {name: value} if name else None,
                     "revoked": qualifications.get(one["revoked_qualification_id"]),
                     "blocked": bool(one["blocked_worker"]),
@@ -261,7 +263,12 @@ class OldMephisto:
     def _units(self, task_run_id: str | None) -> list[JSONObject]:
         indexes, names = index_assignments(self.read("assignments")), self._worker_names()
         rows = [
-            {**one, "assignment_index": indexes.get(one["assignment_id"]), "worker_name": names.get(one["worker_id"])}
+            {
+                **one,
+                "assignment_index": indexes.get(one["assignment_id"]),
+                "worker_name": names.get(one["worker_id"]),
+                "currency": DEFAULT_CURRENCY,
+            }
             for one in self._of("units", task_run_id)
         ]
         rows.sort(key=lambda row: (row["task_run_id"], row["assignment_index"] or 0, row["unit_index"]))

@@ -23,6 +23,7 @@ from mephisto_nb.importing.old_data import OldAnswer, OldFiles, to_seconds
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.answers import EVERYTHING
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import (
@@ -116,7 +117,7 @@ def make_bonus(review: JSONObject, run_id: str, at: float, **about: Any) -> Paym
     return _sent(
         key=f"{run_id}:1.x:{review['review_id']}",
         kind=PaymentKind.BONUS,
-        amount=float(review["bonus"]),
+        amount=Money.nearest(float(review["bonus"])),
         reason="a bonus for your work; paid by Mephisto 1.x",
         created_at=at,
         sent_at=at,
@@ -281,7 +282,7 @@ class RunTransfer:
             unit_id=self._id(unit["unit_id"]),
             assignment_id=self._id(unit["assignment_id"]),
             unit_index=int(unit["unit_index"] or 0),
-            pay_amount=float(unit["pay_amount"] or 0.0),
+            pay_amount=Money.nearest(float(unit["pay_amount"] or 0.0)),
             status=status,
             agent_id=self._id(agent["agent_id"]) if agent else None,
             worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,

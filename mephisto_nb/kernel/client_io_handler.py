@@ -18,6 +18,7 @@ from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
 from mephisto_nb.kernel.absence import Absence, Attendance, ClockCheck, describe_jump, last_served
 from mephisto_nb.kernel.link_progress import LinkProgress
 from mephisto_nb.kernel.numbers import note_gaps
+from mephisto_nb.kernel.outside.crowd_events import CrowdEvents
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received, cut_report
@@ -118,6 +119,7 @@ class ClientIOHandler:
         self._clocks = ClockCheck(engine, clock)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
+        self.crowd_events = CrowdEvents()
         #: Which agents' pages are connected.
         self.present: set[str] = set()
         #: Since when there is no channel (epoch seconds); None: there is one.
@@ -280,6 +282,8 @@ class ClientIOHandler:
             _register(self._pool, step, received, prepared)
         elif packet_type is PacketType.ROUTER_AWAY:
             _note_absence(self._attendance, step, received.packet.data)
+        elif packet_type is PacketType.CROWD_EVENT:
+            self.crowd_events.take(received)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
             _take_message(self._agents, step, received)
         elif direct := _DIRECTIONS.get(packet_type):
@@ -352,10 +356,9 @@ class ClientIOHandler:
         if channel is not None:
             await channel.close()
 
-    # -- what is told ----------------------------------------------------------------------------------------
-
     def _on_step(self, step: Step) -> None:
         self._attendance.are_stored(step.state.service.away_until)
+        self.crowd_events.hand_on(self._engine.committed_seq)
         self._arm()
         self._sender.wake()
 

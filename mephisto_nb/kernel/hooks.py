@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -21,8 +21,9 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.live_run import read_answers
 from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import PaymentKind
-from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
@@ -67,8 +68,7 @@ class SubmissionHooks(RunHelper):
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = CallThreads(_THREADS, "on_unit_submitted")
         self._retry = Retry()
-        task = run.task_run.config["mephisto"]["task"]
-        self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
+        self._maximum_bonus = stored_task_pay(run.task_run.config).maximum_bonus
         run.parts.engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
@@ -128,7 +128,7 @@ class SubmissionHooks(RunHelper):
         try:
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
             (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
-            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus)
             try:
                 await self._call(unit)
             finally:
@@ -143,6 +143,12 @@ class SubmissionHooks(RunHelper):
     def _read(self, agent_id: str) -> list[JSONObject]:
         parts = self._run.parts
         return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
+
+    def _check_bonus(self, bonus: Money) -> None:
+        """Raise `BudgetExceededError` where a bonus does not fit in a budget; blocks."""
+        parts = self._run.parts
+        if parts.spending is not None:
+            parts.spending.check_bonuses(self._run.task_run, parts.provider.FEE_RATE, [bonus])
 
     async def _call(self, unit: SubmittedUnit) -> None:
         with no_exit("on_unit_submitted"):
@@ -170,10 +176,12 @@ class SubmittedUnit:
     files
         The paths of what was sent along.
     status, pay_amount, accepted_at, submitted_at, duration_in_seconds
-        How the unit stands, what it pays (US dollars), and when it was done (epoch seconds).
+        How the unit stands, what it pays (`Money`), and when it was done (epoch seconds).
     """
 
-    def __init__(self, row: JSONObject, engine: RunEngine, maximum_bonus: float) -> None:
+    def __init__(
+        self, row: JSONObject, engine: RunEngine, maximum_bonus: Money, check_bonus: Callable[[Money], None]
+    ) -> None:
         self.unit_id: str = row["unit_id"]
         self.assignment_id: str = row["assignment_id"]
         self.assignment_index: int = row["assignment_index"]
@@ -187,41 +195,46 @@ class SubmittedUnit:
         self.data: JSON = row["data"]
         self.files = [Path(path) for path in row["paths"]]
         self.status: str = row["status"]
-        self.pay_amount: float = row["pay_amount"]
+        self.pay_amount: Money = row["pay_amount"]
         self.accepted_at: float = row["accepted_at"]
         self.submitted_at: float = row["submitted_at"]
         self.duration_in_seconds = self.submitted_at - self.accepted_at
-        self._engine, self._maximum_bonus = engine, maximum_bonus
+        self._engine, self._maximum_bonus, self._check_bonus = engine, maximum_bonus, check_bonus
         self._loop = asyncio.get_running_loop()
         self._acts: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
         return f"<SubmittedUnit {self.unit_id}: {self.worker_name!r} answered>"
 
-    def bonus(self, amount: float, reason: str) -> Awaitable[None]:
-        """Owe the worker a bonus, in US dollars: once for each reason.
+    def bonus(self, amount: Money | Decimal | float | str, reason: str) -> Awaitable[None]:
+        """Owe the worker a bonus, in the run's currency: once for each reason.
 
         Raises
         ------
         ConfigError
-            The amount is no positive number, or more than ``mephisto.task.maximum_bonus``; or there is no reason.
+            The amount is not above 0, cannot be exact, is of another currency, or is more than
+            ``mephisto.task.maximum_bonus``; or there is no reason.
+        BudgetExceededError
+            It does not fit in a budget; raised when it is awaited.
         """
-        is_number = isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
-        if not is_number or amount <= 0:
-            raise ConfigError(f"A bonus of {amount!r} for unit {self.unit_id} cannot be paid. Give dollars, above 0.")
-        if amount > self._maximum_bonus:
+        most = self._maximum_bonus
+        bonus = Money.of(amount, most.currency, f"The bonus for unit {self.unit_id}")
+        if bonus.thousandths <= 0:
+            raise ConfigError(f"The bonus for unit {self.unit_id} cannot be {amount!r}. Give an amount above 0.")
+        if bonus > most:
             raise ConfigError(
-                f"A bonus of {amount:.2f} USD for unit {self.unit_id} is more than mephisto.task.maximum_bonus, "
-                f"{self._maximum_bonus:.2f}. Give less, or launch with a higher maximum."
+                f"A bonus of {bonus} for unit {self.unit_id} is more than mephisto.task.maximum_bonus, {most}. Give "
+                "less, or launch with a higher maximum."
             )
         self._check_reason(reason, "bonus")
         key = f"bonus:{self.agent_id}:{reason}"
 
         def owe(step: Step) -> None:
             if not is_paid(step, key):  # `pay` would owe nothing more, and yet log it a second time
-                pay(step, self.worker_id, PaymentKind.BONUS, float(amount), reason, key=key, unit_id=self.unit_id)
+                pay(step, self.worker_id, PaymentKind.BONUS, bonus, reason, key=key, unit_id=self.unit_id)
 
-        return self._do(owe)
+        is_known = f"{self.task_run_id}:{key}" in self._engine.state.payments  # the hook is called once more
+        return self._do(owe, None if is_known else partial(self._check_bonus, bonus))
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
         """Grant the worker a qualification, which is made if it is new, or change its value.
@@ -280,8 +293,13 @@ class SubmittedUnit:
         if not isinstance(name, str) or not name.strip():
             raise ConfigError(f"A qualification is known by name, but {name!r} (unit {self.unit_id}) is none.")
 
-    def _do(self, rule: Callable[[Step], None]) -> Awaitable[None]:
-        work = self._engine.do(rule, retry=True)
+    async def _checked(self, rule: Callable[[Step], None], check: Callable[[], None] | None) -> None:
+        if check is not None:
+            await in_thread(check)
+        await self._engine.do(rule, retry=True)
+
+    def _do(self, rule: Callable[[Step], None], check: Callable[[], None] | None = None) -> Awaitable[None]:
+        work = self._checked(rule, check)
         try:
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from filelock import FileLock
@@ -28,8 +28,10 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
+from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
@@ -39,10 +41,12 @@ from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
 from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -59,6 +63,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
 from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
+from mephisto_nb.utils.proofs import Secret, crowd_events_key
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -85,8 +90,10 @@ class RunPlan:
         self.provider.assert_task_args(self.settings.task)
         self.blueprint.assert_task_args()
         own_fields = frozenset(one.name for one in fields(self.blueprint.ArgsClass))
-        together = self.blueprint.get_partner_rules() is not None
-        check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=together)
+        partners = self.blueprint.get_partner_rules()
+        if partners is not None:
+            Money.of(partners.waiting_pay, self.settings.task.currency, "mephisto.blueprint.waiting_pay")
+        check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=partners is not None)
         for source in self.sources.values():
             source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
@@ -120,10 +127,12 @@ class RunPlan:
 
     def make_rules(self, hook: CanDoUnitHook | None) -> RunRules:
         """Return the limits of the run."""
-        task = self.settings.task
+        task, pay = self.settings.task, stored_task_pay(self.settings.config)
+        partners = self.blueprint.get_partner_rules()
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
-            pay_amount=task.task_reward,
+            pay_amount=pay.task_reward,
+            waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
             assignment_duration=task.assignment_duration_in_seconds,
             submission_timeout=task.submission_timeout,
             lifetime=task.task_lifetime_in_seconds,
@@ -134,7 +143,7 @@ class RunPlan:
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
             can_do_unit=hook.may_do if hook else _can_do_unit(self.shared_state.worker_can_do_unit),
-            partners=self.blueprint.get_partner_rules(),
+            partners=partners,
             gates=self.gates,
             page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
             serves_again=self.provider.SERVES_AGAIN,
@@ -157,8 +166,8 @@ class RunPlan:
         copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
         close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
-    def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
-        """Return what the architect has to serve."""
+    def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:
+        """Return what the architect has to serve; `secret` is the run's."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
         about["next_unit"] = self._next_unit
@@ -172,6 +181,7 @@ class RunPlan:
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
             linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
+            crowd_events_key="" if self.provider.recruiter is None else crowd_events_key(secret.reveal()),
         )
 
 
@@ -289,6 +299,13 @@ def _to_state(given: Any) -> SharedTaskState:
     )
 
 
+class LaunchCheck(Protocol):
+    """Whether a run may be launched, or this one resumed: what refuses raises a `UsageError`. Called in a thread."""
+
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
+        """Raise `UsageError` if it may not."""
+
+
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
 #: Where the runs' secrets are once more, beside the runs.
@@ -308,9 +325,12 @@ class RunStarter:
     supervisor: Supervisor
     clock: Clock
     progress: Progress
+    spending: SpendingCheck | None = None
 
-    async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunTasks:
-        """Start a new run, or go on with an unfinished one if the settings ask for that."""
+    async def launch(
+        self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
+    ) -> RunTasks:
+        """Start a new run, or go on with an unfinished one if the settings ask for that; `check` may refuse it."""
         task_run_id = new_id()
         plan, what = make_plan(settings, shared_state), f"Launching {settings.task.task_name}"
         self.progress(what, 0, _STAGES)
@@ -318,7 +338,9 @@ class RunStarter:
             await in_thread(plan.check, self._directory_of(task_run_id))
             _ = plan.runner  # refused here, too, before anything is written
             if settings.task.resume_incomplete_run:
-                return await self._resume(plan)
+                return await self._resume(plan, check)
+            if check is not None:
+                await in_thread(check, plan)
             async with _undoing() as undo:
                 run = await self._store(plan, task_run_id, undo)
                 return await self._start(run, plan, undo)
@@ -338,7 +360,7 @@ class RunStarter:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             architect = tasks.run.parts.architect
-            architect.plan_anew_by(partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id)))
+            architect.plan_anew_by(tasks.run.parts.make_router_plan)
             await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
@@ -348,7 +370,7 @@ class RunStarter:
 
     # -- the three ways --------------------------------------------------------------------------------------
 
-    async def _resume(self, plan: RunPlan) -> RunTasks:
+    async def _resume(self, plan: RunPlan, check: LaunchCheck | None) -> RunTasks:
         runs = await in_thread(self.database.runs.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.runs.count_units, [run.task_run_id for run in runs])
         unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
@@ -358,6 +380,14 @@ class RunStarter:
                 "has units left to do. Launch a new run: leave the key out."
             )
         run = unfinished[0]
+        if run.currency != plan.settings.task.currency:
+            raise ConfigError(
+                f"mephisto.task.currency is {plan.settings.task.currency}, but run {run.task_run_id} of "
+                f"{run.task_name!r}, which is to be resumed, pays in {run.currency}. Give that, or launch a new run: "
+                "leave resume_incomplete_run out."
+            )
+        if check is not None:
+            await in_thread(check, plan, run)
         async with _undoing() as undo:
             return await self._start(run, plan, undo, reopen=True)
 
@@ -370,7 +400,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
+        url = await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -378,6 +408,10 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
+        if plan.provider.recruiter is not None:
+            note = parts.tally.noted.note
+            recruiter, architect = plan.provider.recruiter, parts.architect
+            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await parts.launcher.launch_units(url)
         tasks.keep()
@@ -403,6 +437,7 @@ class RunStarter:
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
+            currency=settings.task.currency,
         )
         directory = self._directory_of(task_run_id)
         for folder in (directory, self._secret_of(task_run_id).copy.parent):
@@ -469,6 +504,8 @@ class RunStarter:
             tally=tally,
             watch=watch,
             progress=self.progress,
+            make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
+            spending=self.spending,
         )
         live = LiveRun(parts)
         helpers: list[RunHelper] = [_Watching(watch)]

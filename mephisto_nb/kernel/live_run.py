@@ -20,7 +20,7 @@ from mephisto_nb.model.answers import REST, StoredFile, split, whole
 from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Event, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -35,9 +35,10 @@ from mephisto_nb.utils.user_code import describe
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.spending import SpendingCheck
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
-    from mephisto_nb.kernel.worker_pool import WorkerPool
+from mephisto_nb.kernel.worker_pool import WorkerPool
 
 
 def read_answers(
@@ -153,6 +154,14 @@ class RunParts:
     tally: RunTally
     watch: MachineWatch
     progress: Progress
+    make_router_plan: Callable[[], RouterPlan]
+    #: Asked before more money is committed; None: nobody has to be.
+    spending: SpendingCheck | None = None
+
+    @property
+    def events_url(self) -> str:
+        """Where the run's crowd may post events, for its ears alone; '' where it has no recruiter."""
+        return self.make_router_plan().get_events_url(self.architect.url)
 
     @property
     def machine_troubles(self) -> tuple[MachineTrouble, ...]:

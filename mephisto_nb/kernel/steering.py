@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
@@ -82,7 +85,7 @@ class RunSteering:
         *,
         max_num_concurrent_units: int | None = None,
         maximum_units_per_worker: int | None = None,
-        task_reward: float | None = None,
+        task_reward: Money | Decimal | float | str | None = None,
     ) -> None:
         """Change limits of the run while it lasts; what is not given stays. The change is stored.
 
@@ -94,12 +97,15 @@ class RunSteering:
         maximum_units_per_worker
             How many units of the task one worker may do; 0: any number.
         task_reward
-            Pay for a unit, in US dollars: for those that nobody has or answered yet, and for all that are made later.
+            Pay for a unit, in the run's currency: a number, text, or `Money`. It is for those that nobody has or
+            answered yet, and for all that are made later.
 
         Raises
         ------
         ConfigError
             A value cannot be, or none is given; nothing was changed.
+        BudgetExceededError
+            A higher reward does not fit in a budget; nothing was changed.
         ClosedError
             The run has ended, or is about to.
 
@@ -108,11 +114,21 @@ class RunSteering:
         ``await run.steering.change_limits(task_reward=0.20)``
         """
         limits = check_limits(
+            self._driven().task_run.currency,
             max_num_concurrent_units=max_num_concurrent_units,
             maximum_units_per_worker=maximum_units_per_worker,
             task_reward=task_reward,
         )
+        if isinstance(reward := limits.get("task_reward"), Money):
+            await self._check_reward(reward)
         await self._steer("limited otherwise", partial(steering.change_limits, limits=limits))
+
+    async def _check_reward(self, reward: Money) -> None:
+        parts = self._driven().parts
+        if parts.spending is not None:
+            state = parts.engine.state
+            units, before = len(steering.unheld_units(state)), state.rules.pay_amount
+            await in_thread(parts.spending.check_raise, parts.run, parts.provider.FEE_RATE, units, before, reward)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and return how many those were.

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import GateUnit, GateVerdict, HeldArrival, OnboardingAgent
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import (
     Agent,
@@ -225,10 +226,10 @@ class ReleaseArrivals:
 
 @dataclass(frozen=True, slots=True)
 class ChangePay:
-    """Units that nobody has yet are paid for otherwise from now on, in US dollars."""
+    """Units that nobody has yet are paid for otherwise from now on."""
 
     unit_ids: Sequence[str]
-    pay_amount: float
+    pay_amount: Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class RecruitingQuote:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CrowdStanding:
     """Who may not come, and who holds what, so far as a crowd can be told: worker names by qualification."""
 
     blocked: frozenset[str] = frozenset()

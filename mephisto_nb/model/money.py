@@ -93,6 +93,14 @@ class Money:
         """Return so many of the currency's smallest units, as crowds count: cents, pence."""
         return cls(units * _PARTS, currency)
 
+    @classmethod
+    def nearest(cls, value: float, currency: str = DEFAULT_CURRENCY) -> Money:
+        """Return the amount that is nearest to a number in the currency's own unit: of old records and of estimates.
+
+        What people write is read by `of`, which refuses what it would have to round.
+        """
+        return cls(round(value * 10 ** (digits_of(currency) + 3)), currency)
+
     @property
     def units(self) -> int:
         """How many of the currency's smallest units it is; raises `ValueError` if it is not a whole number of them."""
@@ -127,6 +135,8 @@ class Money:
         return Money(self.thousandths - self._same(other), self.currency)
 
     def __mul__(self, times: int) -> Money:
+        if not isinstance(times, int):
+            return NotImplemented  # a part of it would have to be rounded: see `share`
         return Money(self.thousandths * times, self.currency)
 
     __rmul__ = __mul__
@@ -142,7 +152,11 @@ class Money:
 
     def __float__(self) -> float:
         """Return the amount in the currency's own unit, to be shown or put in a frame."""
-        return float(self.decimal)
+        parts: int = 10 ** (digits_of(self.currency) + 3)
+        return self.thousandths / parts  # as near as a float can be
+
+    def __hash__(self) -> int:
+        return hash(self.thousandths)  # quicker than that of both fields: units are counted by it
 
     def __str__(self) -> str:
         """Write the amount: whole smallest units, and parts of them where a price has such."""
@@ -213,13 +227,41 @@ def apportion(amount: Money, weights: Sequence[Money]) -> list[Money]:
     return [Money(part + (place in more), amount.currency) for place, (part, _) in enumerate(exact)]
 
 
-def dollars(amount: float) -> str:
-    """Write an amount of US dollars: cents, and parts of them where a price has such.
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Amounts added up, each currency for itself, in the order of the codes; nothing is zero there.
 
-    >>> dollars(1234.5), dollars(0.005)
-    ('$1,234.50', '$0.0050')
+    Examples
+    --------
+    >>> sums = Sums.of([Money.of("0.5"), Money.of(2, "GBP"), Money.of(1)])
+    >>> str(sums), sums.amounts
+    ('£2.00 and $1.50', (Money('2', 'GBP'), Money('1.5', 'USD')))
     """
-    return str(Money(round(amount * 100 * _PARTS)))
+
+    amounts: tuple[Money, ...] = ()
+
+    @classmethod
+    def of(cls, amounts: Iterable[Money]) -> Sums:
+        """Add amounts up; of one that is nothing, nothing is kept, not even its currency."""
+        return cls(tuple(amount for amount in totals(amounts).values() if amount))
+
+    def share(self, rate: Decimal | int | str) -> Sums:
+        """Return such a part of each sum, as `Money.share` does."""
+        return Sums.of(amount.share(rate) for amount in self.amounts)
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums.of((*self.amounts, *other.amounts))
+
+    def __bool__(self) -> bool:
+        return bool(self.amounts)
+
+    def __repr__(self) -> str:
+        return f"<Sums: {self}>"
+
+    def __str__(self) -> str:
+        """Write each sum; of nothing, "nothing"."""
+        *others, last = map(str, self.amounts or ("nothing",))
+        return f"{', '.join(others)} and {last}" if others else last
 
 
 def count(value: int, one: str, many: str = "") -> str:

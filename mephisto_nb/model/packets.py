@@ -1,8 +1,9 @@
 """The packets that travel between worker, router and operator.
 
 The names are those of the Mephisto 1.x browser packages (``mephisto-task`` 2.0.x), which the router serves
-unmodified. `RETURN_UNIT`, `AGENT_DISCONNECTED` and `ROUTER_AWAY` are ours. The last is the router's own: since when and
-until when (``since`` and ``until``, in epoch seconds) no page could reach it.
+unmodified. `RETURN_UNIT`, `AGENT_DISCONNECTED`, `ROUTER_AWAY` and `CROWD_EVENT` are ours. `ROUTER_AWAY` is the router's
+own: since when and until when (``since`` and ``until``, in epoch seconds) no page could reach it. `CROWD_EVENT` is what
+a crowd has posted to the run's address for events: some of its ``headers``, and its ``body`` in base 64.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class PacketType(StrEnum):
     RETURN_UNIT = "return_unit"
     AGENT_DISCONNECTED = "agent_disconnected"
     ROUTER_AWAY = "router_away"
+    CROWD_EVENT = "crowd_event"
     # operator → router → worker: numbered, kept in the database until the router has acknowledged them
     AGENT_DETAILS = "agent_details"
     UPDATE_STATUS = "update_status"

@@ -1,6 +1,6 @@
 """Rows as Python sees them, and what is read of them in one go: plain values that know nothing of SQL, HTML or asyncio.
 
-All ids are strings. Times are seconds since the epoch (UTC); money is in US dollars. Nobody changes an assignment
+All ids are strings. Times are seconds since the epoch (UTC). Nobody changes an assignment
 or an event; they are not frozen because a run makes them by the hundred thousand, and that takes five times as long.
 """
 
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import StoredGates
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 
@@ -53,7 +54,7 @@ class Steering:
     resumed_at: float | None = None
     max_num_concurrent_units: int | None = None
     maximum_units_per_worker: int | None = None
-    task_reward: float | None = None
+    task_reward: Money | None = None
     closing: str | None = None
     closed_by: str | None = None
 
@@ -87,7 +88,7 @@ class TaskRun:
 
     `config` is the whole resolved configuration. `qualifications` are the requirements that workers have
     to meet. `opened_at` is when work was last put on offer: the launch, or the latest resumption.
-    `generator_done` is False while assignments are still to come.
+    `generator_done` is False while assignments are still to come. `currency` is that of all it pays.
     """
 
     task_run_id: str
@@ -105,6 +106,7 @@ class TaskRun:
     generator_done: bool = False
     steering: Steering = AS_LAUNCHED
     service: Service = UNTOLD
+    currency: str = DEFAULT_CURRENCY
 
     def __repr__(self) -> str:
         """Say which run it is; its configuration may be long."""
@@ -159,12 +161,12 @@ def own_data_of(unit_data: list[JSONObject], unit_index: int) -> JSONObject:
 
 @dataclass(slots=True)
 class Unit:
-    """What one worker does of an assignment."""
+    """What one worker does of an assignment. Units that pay the same share one amount: there are many."""
 
     unit_id: str
     assignment_id: str
     unit_index: int
-    pay_amount: float
+    pay_amount: Money
     status: UnitStatus = UnitStatus.CREATED
     agent_id: str | None = None
     worker_id: str | None = None
@@ -221,23 +223,31 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a worker is paid, in US dollars.
+    """What a worker is paid.
 
     `key` says what it is for: of two payments with one key, the second changes nothing. `unit_id` is the unit that
-    it belongs to, if any; `reason` is shown to the worker where the crowd can show it.
+    it belongs to, `visit_id` the visit, if any; `reason` is shown to the worker where the crowd can show it. `fees`
+    are what the crowd takes on top, taxes included (None: not known), and `reference` what it calls the payment, as the
+    id of a submission or of a batch of bonuses. `asked_at` is when the crowd was last asked, `sent_at` when it took it
+    or somebody has paid, and `confirmed_at` when it was seen in the crowd's books.
     """
 
     payment_id: str
     key: str
     worker_id: str
     kind: PaymentKind
-    amount: float
+    amount: Money
     reason: str
     created_at: float
     task_run_id: str | None = None
     unit_id: str | None = None
     status: PaymentStatus = PaymentStatus.OWED
     sent_at: float | None = None
+    fees: Money | None = None
+    visit_id: str | None = None
+    reference: str | None = None
+    asked_at: float | None = None
+    confirmed_at: float | None = None
 
 
 #: Why an event is in the log that a worker's page reported.
@@ -285,8 +295,8 @@ class RunSnapshot:
     last_submission_at: float | None = None
     #: The names of all workers who ever took a unit of the run, by id.
     worker_names: dict[str, str] = field(default_factory=dict)
-    #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is 0.
-    payments: dict[str, float] = field(default_factory=dict)
+    #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is nothing.
+    payments: dict[str, Money] = field(default_factory=dict)
     gates: StoredGates = field(default_factory=StoredGates)
     #: What the router calls the numbers of which `last_seq` is one; None: nobody knows.
     era: str | None = None
@@ -294,15 +304,16 @@ class RunSnapshot:
 
 @dataclass(slots=True)
 class RunPay:
-    """What a run pays (US dollars): how many units, those of gates too, of a status are paid how much; and the rest.
+    """What a run pays: how many units, those of gates too, of a status are paid how much; and the rest.
 
-    `owed` and `sent` are what of both is in a payment already, without the crowd's fees.
+    `owed` and `sent` are what of both is in a payment already, without the crowd's fees; what the crowd is being asked
+    for counts as sent.
     """
 
-    units: dict[tuple[UnitStatus, float], int] = field(default_factory=dict)
-    beside: float = 0.0
-    owed: float = 0.0
-    sent: float = 0.0
+    units: dict[tuple[UnitStatus, Money], int] = field(default_factory=dict)
+    beside: Money = Money(0)
+    owed: Money = Money(0)
+    sent: Money = Money(0)
 
 
 @dataclass(frozen=True, slots=True)

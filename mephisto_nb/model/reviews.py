@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import PaymentStatus, UnitStatus
 from mephisto_nb.utils.calling import brief
 
@@ -21,17 +22,18 @@ DECIDED = "was decided on before"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody decides about one or more answers. Money is in US dollars.
+    """What somebody decides about one or more answers.
 
-    `bonus` is for each unit; `grants` (values by qualification) and `block` are for each worker once. `note` is for
-    researchers, `message` for the worker. A unit that was decided on before is left alone unless `again` is set.
+    `bonus` is for each unit (None: there is none); `grants` (values by qualification) and `block` are for each worker
+    once. `note` is for researchers, `message` for the worker. A unit that was decided on before is left alone unless
+    `again` is set.
     """
 
     verdict: UnitStatus
     who: str
     note: str = ""
     message: str = ""
-    bonus: float = 0.0
+    bonus: Money | None = None
     grants: Mapping[str, int] = field(default_factory=dict)
     block: bool = False
     again: bool = False
@@ -68,7 +70,7 @@ class KeptReview:
 
     review: Review
     payments: Mapping[str, PaymentStatus]
-    amounts: Mapping[str, float] = field(default_factory=dict)
+    amounts: Mapping[str, Money] = field(default_factory=dict)
 
 
 @brief
@@ -76,7 +78,7 @@ class KeptReview:
 class ReviewOutcome:
     """What a decision, or its undoing, did to one unit; `why` says why nothing happened where `done` is False.
 
-    `owed` is what came to be owed by it, in US dollars; below 0: what is owed no longer. `also` says what else it did
+    `owed` is what came to be owed by it; below 0: what is owed no longer; None: nothing. `also` says what else it did
     to the worker: ``blocked``, ``granted 'careful'`` ...
     """
 
@@ -87,5 +89,5 @@ class ReviewOutcome:
     done: bool
     why: str = ""
     review_id: str | None = None
-    owed: float = 0.0
+    owed: Money | None = None
     also: str = ""

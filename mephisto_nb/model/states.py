@@ -1,4 +1,4 @@
-"""The two state machines, of units and of agents: each is one table.
+"""The state machines of units, of agents and of payments: each is one table.
 
 The strings are Mephisto's. A change that its table does not hold raises `TransitionError`, and the
 database applies the same rule once more with ``UPDATE ... WHERE id = ? AND status = ?``.
@@ -56,12 +56,19 @@ class PaymentKind(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Whether the crowd was told to pay: owed until then, and never owed again once it is cancelled."""
+    """Where a payment stands between being intended and being seen in the crowd's own books."""
 
+    #: It is intended, and nobody has paid it.
     OWED = "owed"
+    #: The crowd is being asked; or it was, and nobody knows yet what came of it.
+    SENDING = "sending"
+    #: The crowd took it, or somebody has marked it as paid.
     SENT = "sent"
-    #: A word of the schema that no rule uses: a payment that the crowd refused stays owed.
+    #: It was seen in the crowd's own books.
+    CONFIRMED = "confirmed"
+    #: The crowd refused it for good.
     FAILED = "failed"
+    #: It is owed no longer.
     CANCELLED = "cancelled"
 
 
@@ -75,7 +82,7 @@ class Gate(StrEnum):
     TIME = "time"
 
 
-U, A = UnitStatus, AgentStatus
+U, A, P = UnitStatus, AgentStatus, PaymentStatus
 
 #: Work that was sent before its sender could know that its time was over is taken all the same:
 #: hence ways lead from EXPIRED to COMPLETED here, and from every way of leaving to COMPLETED below.
@@ -128,6 +135,23 @@ AGENT_WAYS_BACK: Mapping[AgentStatus, frozenset[AgentStatus]] = {
     for after, ways in UNIT_WAYS_BACK.items()
 }
 
+#: Nothing that costs money is sent again on doubt: from SENDING, OWED follows only where it is known that nothing was
+#: carried out. A person alone takes a mark back, says that the crowd's books lack what was sent, or tries anew what
+#: failed. What is CANCELLED may have been paid nonetheless, which is then in the books as well.
+PAYMENT_TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = {
+    P.OWED: frozenset({P.SENDING, P.SENT, P.FAILED, P.CANCELLED}),
+    P.SENDING: frozenset({P.SENT, P.CONFIRMED, P.FAILED, P.OWED}),
+    P.SENT: frozenset({P.CONFIRMED, P.OWED, P.FAILED}),
+    P.CONFIRMED: frozenset(),
+    P.FAILED: frozenset({P.OWED, P.CANCELLED}),
+    P.CANCELLED: frozenset({P.SENT, P.CONFIRMED}),
+}
+
+#: Payments that are on their way, or have been made: that money is no longer at anybody's disposal.
+PAYMENT_GONE = frozenset({P.SENDING, P.SENT, P.CONFIRMED})
+#: Payments that a run has to pay for: what is owed, too.
+PAYMENT_COUNTS = PAYMENT_GONE | {P.OWED}
+
 #: Units that somebody may still work on.
 UNIT_OPEN = frozenset({U.CREATED, U.LAUNCHED, U.ASSIGNED})
 #: Units that hold an answer.
@@ -143,7 +167,7 @@ AGENT_ANSWERED = frozenset(AGENT_OF_DECIDED[status] for status in UNIT_ANSWERED)
 #: Agents whose worker left without an answer.
 AGENT_LEFT = _LEAVING
 
-_Status = TypeVar("_Status", UnitStatus, AgentStatus)
+_Status = TypeVar("_Status", UnitStatus, AgentStatus, PaymentStatus)
 
 
 def _check(
@@ -171,3 +195,8 @@ def check_agent_transition(
 ) -> None:
     """Raise `TransitionError` unless an agent may go from `before` to `after`, or back if a decision is undone."""
     _check(AGENT_WAYS_BACK if undoing else AGENT_TRANSITIONS, "Agent", agent_id, before, after, why)
+
+
+def check_payment_transition(payment_id: str, before: PaymentStatus, after: PaymentStatus, why: str) -> None:
+    """Raise `TransitionError` unless a payment may go from `before` to `after`."""
+    _check(PAYMENT_TRANSITIONS, "Payment", payment_id, before, after, why)

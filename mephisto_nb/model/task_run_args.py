@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.money import DEFAULT_CURRENCY, LARGEST_AMOUNT, Money, check_currency
 
 
 class WhenWaited(StrEnum):
@@ -43,7 +45,8 @@ class PartnerRules:
     minimum
         How many have to be there to begin with fewer.
     waiting_pay
-        What those are owed who are sent home without work, in US dollars; once a run.
+        What those are owed who are sent home without work, in the run's currency; once a run. `RunRules.waiting_pay` is
+        the amount that it comes to.
     when_left
         What happens when somebody leaves in the middle: it ends, and the others may submit (``end``); they go on
         (``continue``); a program goes on in that seat (``bot``); the others wait for somebody else, with whom it
@@ -58,16 +61,16 @@ class PartnerRules:
 
 
 MISSING: Any = "???"
-#: Prolific's own minimum, in US dollars; it recommends 12 and, too, judges by the median. See "Prolific's payment
-#: principles" in its help for researchers.
-MINIMUM_HOURLY_PAY = 8.0
-#: In runs that do not say how much one bonus may be (US dollars).
+#: Prolific's own minimum an hour, by currency; it recommends more and, too, judges by the median. See "Prolific's
+#: payment principles" in its help for researchers.
+MINIMUM_HOURLY_PAY: Mapping[str, float] = {"USD": 8.0, "GBP": 6.0}
+#: In runs that do not say how much one bonus may be, whatever their currency.
 MAXIMUM_BONUS = 20.0
 
 
 @dataclass(slots=True)
 class TaskRunArgs:
-    """What is offered to workers, and within which limits. Durations are in seconds, money in US dollars.
+    """What is offered to workers, and within which limits. Durations are in seconds, amounts in `currency`.
 
     Parameters
     ----------
@@ -76,7 +79,10 @@ class TaskRunArgs:
     task_title, task_description, task_tags
         What workers read before they accept; tags are separated by commas.
     task_reward
-        Pay for one unit.
+        Pay for one unit, in `currency`: 0.15 is 15 cents. It may have parts of a cent, to a thousandth of one.
+    currency
+        In what all of a run is paid: the code of a currency (ISO 4217), such as USD, GBP or EUR. All amounts of the
+        configuration are of it.
     task_lifetime_in_seconds
         After this long no more units are handed out, and those that nobody took expire. 0: never, the run waits for its
         workers until somebody ends it.
@@ -98,11 +104,15 @@ class TaskRunArgs:
     max_num_concurrent_units
         How many units are open to workers at once. 0: all.
     minimum_hourly_pay
-        Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. The default is
-        what Prolific asks of researchers at least.
+        Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. None: what
+        Prolific asks of researchers at least, which is 8.00 in USD and 6.00 in GBP; in any other currency nobody is
+        warned.
     maximum_bonus
-        The most that one bonus may be, in US dollars: of `on_unit_submitted`, and of a decision in review, which may
-        go beyond it by its own ``maximum_bonus=``. 0: there are none.
+        The most that one bonus may be, in `currency`: of `on_unit_submitted`, and of a decision in review, which may
+        go beyond it by its own ``maximum_bonus=``. 0: there are none. The default is the same number in each currency.
+    budget
+        What a run may cost at most, in `currency` and with the crowd's fees: it is not launched, raised or extended
+        beyond that. None: there is no budget of its own; those of ``~/.mephisto/config.yml`` hold in any case.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     preview_sources
@@ -122,6 +132,7 @@ class TaskRunArgs:
     task_title: str = MISSING
     task_description: str = MISSING
     task_reward: float = MISSING
+    currency: str = DEFAULT_CURRENCY
     task_tags: str = MISSING
     task_lifetime_in_seconds: float = 0
     assignment_duration_in_seconds: float = 1800
@@ -130,8 +141,9 @@ class TaskRunArgs:
     maximum_units_per_worker: int = 0
     next_unit_by_itself: bool = True
     max_num_concurrent_units: int = 0
-    minimum_hourly_pay: float = MINIMUM_HOURLY_PAY
+    minimum_hourly_pay: float | None = None
     maximum_bonus: float = MAXIMUM_BONUS
+    budget: float | None = None
     submission_timeout: float = 600
     preview_sources: list[str] = field(default_factory=list)
     post_install_script: str = ""
@@ -139,14 +151,54 @@ class TaskRunArgs:
     resume_incomplete_run: bool = False
 
 
-def minimum_hourly_pay_of(config: JSONObject) -> float:
-    """Return what an hour of a run's work should earn at least, from its stored configuration; 0: nothing.
+@dataclass(frozen=True, slots=True)
+class TaskPay:
+    """The amounts of a run's settings; `minimum_hourly_pay` of nothing: what an hour earns is not looked at."""
 
-    Nobody has set a minimum for a run that was imported: Mephisto 1.x knows of none.
+    currency: str
+    task_reward: Money
+    minimum_hourly_pay: Money
+    maximum_bonus: Money
+
+
+_AMOUNTS = ("task_reward", "minimum_hourly_pay", "maximum_bonus")
+
+
+def read_task_pay(task: TaskRunArgs) -> TaskPay:
+    """Return the amounts that a run is to be launched with.
+
+    Raises
+    ------
+    ConfigError
+        The currency is none, or an amount cannot be exact in it; the key is named.
     """
+    currency = check_currency(task.currency, "mephisto.task.currency")
+    given = asdict(task)
+    return TaskPay(currency, *(Money.of(_given(name, given, currency), currency, _key(name)) for name in _AMOUNTS))
+
+
+def stored_task_pay(config: JSONObject) -> TaskPay:
+    """Return the amounts of a run from its stored configuration, in which they stand as they were typed.
+
+    One that names no currency is of US dollars. What was stored before amounts had to be exact is rounded. Nobody has
+    set a minimum for a run that was imported: Mephisto 1.x knows of none.
+    """
+    task = config.get("mephisto", {}).get("task", {})
+    currency = str(task.get("currency") or DEFAULT_CURRENCY)
     if "imported" in config:
-        return 0.0
-    return float(config.get("mephisto", {}).get("task", {}).get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))
+        task = {**task, "minimum_hourly_pay": 0}
+    given = (min(float(_given(name, task, currency)), LARGEST_AMOUNT) for name in _AMOUNTS)
+    return TaskPay(currency, *(Money.nearest(amount, currency) for amount in given))
+
+
+def _given(name: str, task: Mapping[str, Any], currency: str) -> Any:
+    """Return an amount as it was typed, or what stands for one that was not."""
+    defaults = {"minimum_hourly_pay": MINIMUM_HOURLY_PAY.get(currency, 0), "maximum_bonus": MAXIMUM_BONUS}
+    return defaults.get(name, 0) if task.get(name) is None else task[name]
+
+
+def _key(name: str) -> str:
+    return f"mephisto.task.{name}"
 
 
 _POSITIVE = ("assignment_duration_in_seconds", "submission_timeout")
@@ -173,8 +225,10 @@ def check_task_run_args(args: TaskRunArgs) -> None:
         if not getattr(args, name) > 0:
             raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be more than 0 seconds.")
     for name in _NOT_NEGATIVE:
-        if not getattr(args, name) >= 0:
+        if getattr(args, name) is not None and not getattr(args, name) >= 0:
             raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be 0 or more.")
+    if args.budget is not None and not args.budget > 0:
+        raise ConfigError(f"mephisto.task.budget is {args.budget!r}; it must be more than 0, or null for no budget.")
     for source in args.preview_sources:
         if not _SOURCE.fullmatch(source):
             raise ConfigError(

@@ -20,8 +20,8 @@ from mephisto_nb.utils.ids import acting_name
 
 LEDGER_COLUMNS = (
     "payment_id", "created_at", "task_name", "task_run_id", "provider", "worker_id", "worker_name", "visit_id",
-    "unit_id", "kind", "amount", "fees", "currency", "status", "in_doubt", "asked_at", "sent_at", "confirmed_at", "reference",
-    "reason", "key", "simulated",
+    "unit_id", "kind", "amount", "fees", "currency", "status", "in_doubt", "asked_at", "sent_at", "confirmed_at",
+    "reference", "reason", "key", "simulated",
 )  # fmt: skip
 TOTAL_COLUMNS = ("currency", "owed", "sending", "sent", "confirmed", "failed", "cancelled", "fees", "total")
 
@@ -127,10 +127,10 @@ class Ledger:
         status = PaymentStatus(found["status"].iloc[0])
         after = PaymentStatus.CONFIRMED if paid else PaymentStatus.OWED
         settle = partial(self._database.reviews.settle_payments, reference=reference)
-        is_open = status in (PaymentStatus.SENDING, PaymentStatus.SENT)
-        done = is_open and await self._writer.call(
-            settle, [payment_id], status, after, self._clock.now(), acting_name(who)
-        )
+        done: set[str] = set()
+        if status in (PaymentStatus.SENDING, PaymentStatus.SENT):
+            about = status, after, self._clock.now(), acting_name(who)
+            done = await self._writer.call(settle, [payment_id], *about)
         if not done:
             raise ConflictError(f"The payment {payment_id!r} is {status.value}: there is nothing to settle.")
         rows = await in_thread(self)

@@ -159,11 +159,11 @@ class _Asker:
 
     async def _unheard(self, due: Sequence[_Due], why: str) -> list[Trouble]:
         await self._log(due, f"{UNHEARD}: {why}")
-        return [one.trouble(self._in_doubt(one)) for one in due]
+        return [one.trouble(f"{why}. {self._in_doubt(one)}") for one in due]
 
     def _in_doubt(self, due: _Due) -> str:
         if due.verb in self._desk.REPEATABLE:
-            return f"{UNHEARD}; it is asked for again, which pays it once"
+            return "Nobody heard whether it was paid; it is asked for again, which pays it once."
         kind = "A bonus" if due.verb is CrowdVerb.BONUS else "Pay"
         return DOUBT.format(kind, due.work.amount, due.payment_id)
 
@@ -189,9 +189,10 @@ class _Asker:
                 words = f"was paid nonetheless ({due.work.amount}): it was {before.value} again in the very moment"
                 await self._log([due], words)
                 return [due.trouble(words)]
+        stands = await in_thread(self._run.database.reviews.read_payment_statuses, [due.payment_id])
         payers = await in_thread(self._run.database.reviews.read_payers, [due.payment_id])
         who = payers.get(due.payment_id, "")
-        if who == self._who:
+        if stands.get(due.payment_id) is not _S.SENT or who == self._who:
             return []  # it was found in the crowd's books meanwhile
         words = f"was paid twice ({due.work.amount}): {who or 'somebody'} has marked it as paid in the very moment"
         await self._log([due], words)
@@ -277,7 +278,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 unit_id=row["unit_id"] or "",
                 agent_id=agent.agent_id if agent else "",
                 worker_name=row["worker_name"],
-                registration_id=row["registration_id"] or (agent.registration_id if agent else ""),
+                registration_id=agent.registration_id if agent else "",
                 amount=row["amount"],
                 text=row["reason"],
             ),

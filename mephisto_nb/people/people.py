@@ -18,7 +18,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.people import OF_QUALIFICATIONS, OF_WORKERS, ActOutcome
 from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.people.acts import Panel, PeopleActs, Values, Whom
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
@@ -438,7 +438,9 @@ class Workers:
         """
         database = self._database
         workers, work, held = self._acts.known_workers(), database.people.read_work(), database.people.read_values()
-        minimums = {run.task_run_id: minimum_hourly_pay_of(run.config) for run in database.runs.find_runs()}
+        minimums = {
+            run.task_run_id: stored_task_pay(run.config).minimum_hourly_pay for run in database.runs.find_runs()
+        }
         paid = database.reviews.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 

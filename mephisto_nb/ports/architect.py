@@ -171,6 +171,7 @@ class RouterPlan:
 
     `directory` is the run's own directory; its subdirectory ``site`` already holds what browsers load.
     `linked_files` are to be served as they are at that moment, from where they lie: the name on the site, and the path.
+    `crowd_events_key` is what the address ends in to which the crowd posts events; '': there is no such address.
     """
 
     task_run_id: str
@@ -180,6 +181,20 @@ class RouterPlan:
     frame_ancestors: tuple[str, ...] = ()
     disconnect_after: float | None = None
     linked_files: Mapping[str, str] = field(default_factory=dict)
+    crowd_events_key: str = field(default="", repr=False)
+
+    def get_events_url(self, url: str) -> str:
+        """Return where a crowd posts events of the run that is served at `url`; '' where it can post none.
+
+        Whoever knows this address may post there: it belongs in no log, page or record.
+
+        Examples
+        --------
+        >>> plan = RouterPlan("run", Path("run"), crowd_events_key="k3y")
+        >>> plan.get_events_url("https://lab.example/study/")
+        'https://lab.example/study/crowd_events/k3y'
+        """
+        return f"{url.rstrip('/')}/crowd_events/{self.crowd_events_key}" if self.crowd_events_key else ""
 
 
 class Architect(ABC, Generic[Args]):
@@ -206,6 +221,8 @@ class Architect(ABC, Generic[Args]):
         self.troubles = MachineTroubles()
         #: What has become of the router: sentences for the event log of the run, taken away by `ClientIOHandler`.
         self.news: list[str] = []
+        #: Whether this machine comes to `url` as others do: it is tried before a crowd is offered the run.
+        self.is_reached_from_here = True
         #: Makes the plan of the run once more; None: nobody has said how.
         self.make_plan: Callable[[], RouterPlan] | None = None
 

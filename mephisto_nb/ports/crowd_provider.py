@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -71,8 +72,8 @@ class CrowdProvider(ABC, Generic[Args]):
     ArgsClass: ClassVar[type[Any]]
     #: Sites that may show the worker's page in a frame.
     FRAME_ANCESTORS: ClassVar[tuple[str, ...]] = ()
-    #: What the crowd takes on top of each worker's pay, as a share of it: 0.2 adds 20 cents to a dollar.
-    FEE_RATE: ClassVar[float] = 0.0
+    #: What the crowd takes on top of each worker's pay, as a share of it: ``Decimal("0.2")`` adds 20 cents to a dollar.
+    FEE_RATE: ClassVar[Decimal] = Decimal(0)
     #: What the crowd does itself about work and people.
     DESK: ClassVar[type[CrowdDesk]] = CrowdDesk
     #: Whether who has come to the end of a visit may begin another one by the same link. Not where the crowd sends each

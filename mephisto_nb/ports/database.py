@@ -5,7 +5,7 @@ in a thread of its own; those that read are called by whoever needs the answer, 
 
 Every method may raise `DatabaseError` where the database cannot be read or written, and `ClosedError` once it was
 closed; what else one raises, it says itself. ``task_run_ids`` are the runs asked about: rows of all of them come
-together. Times are epoch seconds, money is US dollars.
+together. Times are epoch seconds, amounts are `Money`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.people import Act, ActOutcome
 from mephisto_nb.model.records import (
     Agent,
@@ -276,8 +277,9 @@ class PeopleStore(ABC):
     def read_work(self) -> Sequence[Sequence[Any]]:
         """Return one row a worker at a unit, in any order. Called for `frames.people_frames.workers_frame`.
 
-        The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), and the
-        unit's status (None where the worker no longer has it) and pay.
+        The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), the unit's
+        status and pay (None where the worker no longer has it), and the currency of that, of whose smallest unit the
+        pay is given in thousandths: there are many rows.
         """
 
     @abstractmethod
@@ -308,12 +310,24 @@ class ReviewStore(ABC):
 
     @abstractmethod
     def settle_payments(
-        self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+        self,
+        payment_ids: Sequence[str],
+        before: PaymentStatus,
+        after: PaymentStatus,
+        at: float,
+        who: str,
+        *,
+        reference: str = "",
+        fees: Mapping[str, Money] | None = None,
     ) -> set[str]:
         """Bring payments from one status to another in one transaction, and return which were in it; others stay.
 
-        Each leaves a row in the event log of its run; `at` becomes `sent_at` of those that are sent. Called when a
-        person notes what they have paid, or takes that back, and when a crowd has paid for us.
+        `reference` is what the crowd calls them, and `fees` what it takes on top, by payment; what is not given stays.
+
+        Each leaves a row in the event log of its run; `at` becomes `asked_at` of those that are being sent, `sent_at`
+        of those that are sent, and `confirmed_at` of those that are confirmed. Called when a person notes what they
+        have paid, or takes that back, and when a crowd has paid for us. Raises `TransitionError` for a way that no
+        payment may go.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.crowd import CrowdEvent, CrowdStudy, CrowdVisit, Offer, RecruitingQuote, Standing
+from mephisto_nb.model.crowd import CrowdEvent, CrowdStanding, CrowdStudy, CrowdVisit, Offer, RecruitingQuote
 
 
 class CrowdMemory(Protocol):
@@ -69,11 +69,19 @@ class Recruiter(ABC):
     async def close(self) -> None:
         """Send nobody any more; who is there may go on."""
 
+    @property
+    def allows_local(self) -> bool:
+        """Whether people may come by an address of this computer alone, and without TLS: those of a stand-in may.
+
+        Before `open`, a launch tries the run's address from outside, and fails where the crowd's people could not come.
+        """
+        return False
+
     async def ask_to_return(self, registration_id: str, reason: str) -> None:
         """Ask a person to give a visit back; raises `UsageError` where the crowd knows no such thing."""
         raise UsageError(f"{type(self).__name__} cannot ask anybody to return. Write to them instead.")
 
-    async def tell_standing(self, standing: Standing) -> None:  # noqa: B027 - most crowds keep no such lists
+    async def tell_standing(self, standing: CrowdStanding) -> None:  # noqa: B027 - most crowds keep no such lists
         """Keep the crowd's own lists in step with who is blocked, and who holds a qualification."""
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:

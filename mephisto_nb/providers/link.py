@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -59,7 +60,7 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
     PROVIDER_TYPE: ClassVar[str] = LINK
     ALIASES: ClassVar[tuple[str, ...]] = (LINK_OF_OLD, "inhouse")
     ArgsClass = LinkProviderArgs
-    FEE_RATE: ClassVar[float] = 0.0
+    FEE_RATE: ClassVar[Decimal] = Decimal(0)
     SERVES_AGAIN: ClassVar[bool] = True
 
     def __init__(self, args: LinkProviderArgs) -> None:

@@ -16,7 +16,7 @@ from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
 from mephisto_nb.model.reviews import KeptReview
-from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
 from mephisto_nb.review.decide import find_crowd
@@ -158,9 +158,8 @@ def find_paid_units(run: RunFrames) -> set[str]:
     crowd = find_crowd(run.task_run.provider_type)
     if crowd is not None and CrowdVerb.APPROVE not in crowd.DESK.CAN:
         return set()  # who pays by hand pays what is owed
-    paid = {PaymentStatus.SENDING.value, PaymentStatus.SENT.value, PaymentStatus.CONFIRMED.value}
     rows = run.database.reviews.read_payments([run.task_run.task_run_id])
-    return {row["unit_id"] for row in rows if row["kind"] == PaymentKind.REWARD.value and row["status"] in paid}
+    return {row["unit_id"] for row in rows if row["kind"] == PaymentKind.REWARD.value and row["status"] in PAYMENT_GONE}
 
 
 def _asked_by(review: JSONObject) -> Iterator[CrowdVerb]:

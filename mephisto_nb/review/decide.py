@@ -7,23 +7,23 @@ decision started from: where somebody else came first, all is read, and decided,
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from numbers import Integral, Real
+from decimal import Decimal
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, NotFoundError, UnknownTypeError
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
-from mephisto_nb.model.money import count, dollars
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, Sums, count
 from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
 from mephisto_nb.model.states import PaymentKind, UnitStatus
-from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.ports.crowd_desk import CrowdVerb
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules.run_state import RunRules, RunState
@@ -32,11 +32,14 @@ from mephisto_nb.utils.calling import brief
 from mephisto_nb.utils.ids import acting_name, new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.frames.run_frames import RunFrames
+    from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
 
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
 Grants: TypeAlias = "str | Iterable[str] | Mapping[str, int] | None"
+
+#: An amount as somebody gives it: a number in the run's currency, or text, or `Money` of that currency.
+Amount: TypeAlias = "Money | Decimal | float | str"
 
 #: What a person says, and what it makes of a unit.
 VERDICTS: Mapping[str, UnitStatus] = {
@@ -55,7 +58,7 @@ class Extras:
     note
         For yourself and your colleagues; the worker never sees it.
     bonus
-        US dollars for each answer.
+        For each answer, in the run's currency.
     message
         For the worker, where the crowd can send one.
     grant
@@ -67,17 +70,17 @@ class Extras:
     who
         Who decides; None: the name that this computer knows you by.
     maximum_bonus
-        How much a bonus may be this once, in US dollars; None: ``mephisto.task.maximum_bonus`` of the run.
+        How much a bonus may be this once, in the run's currency; None: ``mephisto.task.maximum_bonus`` of the run.
     """
 
     note: str = ""
-    bonus: float = 0.0
+    bonus: Amount = 0
     message: str = ""
     grant: Grants = None
     block: bool = False
     again: bool = False
     who: str | None = None
-    maximum_bonus: float | None = None
+    maximum_bonus: Amount | None = None
 
 
 def read_extras(given: Mapping[str, Any]) -> Extras:
@@ -89,7 +92,7 @@ def read_extras(given: Mapping[str, Any]) -> Extras:
 
 
 def make_decision(verdict: str, extras: Extras) -> Decision:
-    """Make a decision of what somebody asks for.
+    """Make a decision of what somebody asks for, without its bonus, which `with_bonus` adds once the runs are known.
 
     Raises
     ------
@@ -98,40 +101,68 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
     """
     if verdict not in VERDICTS:
         raise ConfigError(f"There is no verdict {verdict!r}. There are: {', '.join(VERDICTS)}.")
-    bonus = _amount("bonus", extras.bonus)
-    if bonus and verdict == "reject":
+    if extras.bonus and verdict == "reject":
         raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
     return Decision(
         verdict=VERDICTS[verdict],
         who=acting_name(extras.who),
         note=_text("note", extras.note),
         message=_text("message", extras.message),
-        bonus=bonus,
         grants=_grants(extras.grant),
         block=bool(extras.block),
         again=bool(extras.again),
     )
 
 
-def refuse_bonus(extras: Extras, runs: Iterable[TaskRun]) -> None:
-    """Raise `ConfigError` where a bonus is more than a task allows, and than was allowed for this once."""
-    bonus = _amount("bonus", extras.bonus)
-    own = None if extras.maximum_bonus is None else _amount("maximum_bonus", extras.maximum_bonus)
+def with_bonus(decision: Decision, extras: Extras, runs: Sequence[TaskRun]) -> Decision:
+    """Return a decision with the bonus that somebody asks for, in the currency of the runs that it is about.
+
+    Raises
+    ------
+    ConfigError
+        It is no amount of that currency, more than a task allows and was allowed for this once, or for runs of several
+        currencies, in each of which it is worth another thing.
+    """
+    own = extras.bonus.currency if isinstance(extras.bonus, Money) else DEFAULT_CURRENCY
+    currencies = sorted({run.currency for run in runs}) or [own]
+    bonuses = [_amount("bonus", extras.bonus, currency) for currency in currencies]
+    if len(bonuses) > 1 and any(bonuses):
+        raise ConfigError(
+            f"These answers are of runs that pay in {' and '.join(currencies)}, where a bonus of {extras.bonus} is not "
+            "the same. Decide on the answers of one currency at a time."
+        )
     for run in runs:
-        task = run.config.get("mephisto", {}).get("task", {})
-        most = float(task.get("maximum_bonus", MAXIMUM_BONUS)) if own is None else own
-        if bonus > most:
-            whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
-            raise ConfigError(
-                f"A bonus of {dollars(bonus)} is more than {whose}, {dollars(most)}. Give less; or, if it is meant, "
-                f"allow it in a cell for this one decision: maximum_bonus={bonus:g}."
-            )
+        _refuse_more(run, _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus)
+    return replace(decision, bonus=bonuses[0] or None)
 
 
-def _amount(name: str, amount: object) -> float:
-    if isinstance(amount, bool) or not isinstance(amount, Real) or not math.isfinite(amount) or amount < 0:
-        raise ConfigError(f"The {name} cannot be {amount!r}. Give US dollars for each answer, 0 or more.")
-    return float(amount)
+def check_bonuses(decision: Decision, chosen: Sequence[tuple[TaskRun, RunCrowd, int]]) -> None:
+    """Raise `BudgetExceededError` where the bonuses of a decision, one a unit, do not fit in a budget; blocks.
+
+    `chosen` are the runs that it is about, each with its crowd, and how many units of it.
+    """
+    for run, crowd, units in chosen:
+        if decision.bonus and units and crowd.spending is not None:
+            fee_rate = crowd.provider.FEE_RATE if crowd.provider else Decimal(0)
+            crowd.spending.check_bonuses(run, fee_rate, [decision.bonus] * units)
+
+
+def _refuse_more(run: TaskRun, bonus: Money, maximum: Amount | None) -> None:
+    own = None if maximum is None else _amount("maximum_bonus", maximum, run.currency)
+    most = stored_task_pay(run.config).maximum_bonus if own is None else own
+    if bonus > most:
+        whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
+        raise ConfigError(
+            f"A bonus of {bonus} is more than {whose}, {most}. Give less; or, if it is meant, allow it in a cell for "
+            f"this one decision: maximum_bonus={bonus.decimal.normalize():f}."
+        )
+
+
+def _amount(name: str, amount: object, currency: str) -> Money:
+    read = Money.of(amount, currency, f"The {name}")
+    if read.thousandths < 0:
+        raise ConfigError(f"The {name} cannot be {amount!r}. Give an amount for each answer, 0 {currency} or more.")
+    return read
 
 
 def _text(name: str, text: object) -> str:
@@ -218,7 +249,8 @@ def load_answers(run: RunFrames, unit_ids: Sequence[str]) -> tuple[list[Unit], l
 def make_step(run: RunFrames, unit_ids: Sequence[str]) -> Step:
     """Make a step that has these units alone."""
     about = run.task_run
-    state = RunState(about.task_run_id, RunRules(about.provider_type), about.opened_at, ended_at=about.ended_at)
+    rules = RunRules(about.provider_type, Money(0, about.currency))
+    state = RunState(about.task_run_id, rules, about.opened_at, ended_at=about.ended_at)
     units, agents = load_answers(run, unit_ids)
     for unit in units:
         state.add_unit(unit)
@@ -255,7 +287,7 @@ def _story(outcome: ReviewOutcome, kept: KeptReview | None) -> str:
 @brief
 @dataclass(frozen=True, slots=True)
 class ReviewPreview:
-    """What a decision, or its undoing, would do now. Money is in US dollars; ``str()`` says it in sentences.
+    """What a decision, or its undoing, would do now; ``str()`` says it in sentences.
 
     Attributes
     ----------
@@ -264,7 +296,7 @@ class ReviewPreview:
     units, workers
         How many would be decided on, and whose they are.
     reward, bonus, fees
-        What would be owed from then on: the units' own pay, bonuses, and what the crowd takes on top.
+        What would be owed from then on: the units' own pay, bonuses, and what the crowd takes on top; each by currency.
     payments_cancelled
         How many payments would be owed no longer.
     grants, blocks
@@ -278,9 +310,9 @@ class ReviewPreview:
     verdict: str
     units: int = 0
     workers: int = 0
-    reward: float = 0.0
-    bonus: float = 0.0
-    fees: float = 0.0
+    reward: Sums = Sums()
+    bonus: Sums = Sums()
+    fees: Sums = Sums()
     payments_cancelled: int = 0
     grants: int = 0
     blocks: int = 0
@@ -288,18 +320,16 @@ class ReviewPreview:
     remarks: tuple[str, ...] = ()
 
     @property
-    def total(self) -> float:
+    def total(self) -> Sums:
         """All that would be owed, fees included."""
-        return math.fsum((self.reward, self.bonus, self.fees))
+        return self.reward + self.bonus + self.fees
 
     def __str__(self) -> str:
         said = [f"{count(self.units, 'answer')} of {count(self.workers, 'worker')} will be {self.verdict}."]
         if self.total:
-            fees = f" and {dollars(self.fees)} of fees" if self.fees else ""
-            said.append(
-                f"{dollars(self.total)} will be owed: {dollars(self.reward)} of pay, {dollars(self.bonus)} of "
-                f"bonuses{fees}."
-            )
+            parts = {"pay": self.reward, "bonuses": self.bonus, "fees": self.fees}
+            made_of = ", ".join(f"{sums} of {what}" for what, sums in parts.items() if sums)
+            said.append(f"{self.total} will be owed: {made_of}.")
         if self.payments_cancelled:
             said.append(f"{count(self.payments_cancelled, 'payment')} will be owed no longer.")
         if self.grants:
@@ -340,8 +370,8 @@ def describe(
     """Say what these outcomes come to."""
     crowd, changes = find_crowd(provider_type), list(changes)
     payments = [change.payment for change in changes if isinstance(change, AddPayment)]
-    reward = math.fsum(one.amount for one in payments if one.kind is PaymentKind.REWARD)
-    bonus = math.fsum(one.amount for one in payments if one.kind is PaymentKind.BONUS)
+    reward = Sums.of(one.amount for one in payments if one.kind is PaymentKind.REWARD)
+    bonus = Sums.of(one.amount for one in payments if one.kind is PaymentKind.BONUS)
     done = [one for one in outcomes if one.done]
     return ReviewPreview(
         verdict=verdict,
@@ -349,7 +379,7 @@ def describe(
         workers=len({one.worker_id for one in done}),
         reward=reward,
         bonus=bonus,
-        fees=(reward + bonus) * (crowd.FEE_RATE if crowd else 0.0),
+        fees=(reward + bonus).share(crowd.FEE_RATE if crowd else 0),
         payments_cancelled=sum(isinstance(change, ChangePayment) for change in changes),
         grants=sum(isinstance(change, SetGrant) for change in changes),
         blocks=sum(isinstance(change, SetBlocked) for change in changes),

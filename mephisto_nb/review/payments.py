@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +15,16 @@ from mephisto_nb.frames import frames
 from mephisto_nb.frames.frames import TEXT
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
-from mephisto_nb.model.money import count, dollars
+from mephisto_nb.model.money import Money, Sums, count
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.model.states import PAYMENT_GONE, PaymentStatus
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.selection import find_run_ids, ids_in, refuse_namesakes
 from mephisto_nb.utils.calling import brief, face
 from mephisto_nb.utils.ids import acting_name
 
-OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers", "simulated")
+OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "currency", "tasks", "providers", "simulated")
 
 
 @brief
@@ -38,7 +37,7 @@ class PaymentsPreview:
     payments, workers
         How many payments would be noted as made, and to how many people.
     total
-        Their sum in US dollars, without the crowd's fees.
+        Their sum by currency, without the crowd's fees.
     tasks
         The names of the tasks that they are for.
     refused
@@ -49,19 +48,19 @@ class PaymentsPreview:
 
     payments: int
     workers: int
-    total: float
+    total: Sums
     tasks: tuple[str, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
-    simulated: float = 0.0
+    simulated: Sums = Sums()
 
     def __str__(self) -> str:
         tasks = f" (of {', '.join(map(repr, self.tasks))})" if self.tasks else ""
         said = [
-            f"{count(self.payments, 'payment')} to {count(self.workers, 'worker')}{tasks}, {dollars(self.total)} in "
-            "all, will be marked as paid."
+            f"{count(self.payments, 'payment')} to {count(self.workers, 'worker')}{tasks}, {self.total} in all, "
+            "will be marked as paid."
         ]
         if self.simulated:
-            said.append(f"{dollars(self.simulated)} of that is owed to simulated workers, and so to nobody.")
+            said.append(f"{self.simulated} of that is owed to simulated workers, and so to nobody.")
         said += [f"{count(number, 'payment')} will be left alone: {why}." for why, number in self.refused.items()]
         return " ".join(said)
 
@@ -73,17 +72,22 @@ def preview_paid(chosen: pd.DataFrame, runs: Iterable[TaskRun]) -> PaymentsPrevi
     return PaymentsPreview(
         payments=len(due),
         workers=int(due["worker_id"].nunique()),
-        total=math.fsum(due["amount"]),
+        total=_sums(due),
         tasks=tuple(sorted({names[one] for one in due["task_run_id"] if one in names})),
         refused=Counter(f"{status} already" for status in chosen["status"] if status != PaymentStatus.OWED.value),
-        simulated=math.fsum(due.loc[due["simulated"], "amount"]),
+        simulated=_sums(due[due["simulated"]]),
     )
 
 
-def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFrame:
-    """Make a frame of workers to whom something was ever owed: columns `OWED_COLUMNS`.
+def _sums(payments: pd.DataFrame) -> Sums:
+    amounts = zip(payments["amount"], payments["currency"], strict=True)
+    return Sums.of(Money.nearest(amount, currency) for amount, currency in amounts)
 
-    Those are first to whom most is owed; behind all people stand programs, to whom nothing really is.
+
+def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFrame:
+    """Make a frame of workers to whom something was ever owed, a row for each currency: columns `OWED_COLUMNS`.
+
+    Of each currency, those are first to whom most is owed; behind all people stand programs, to whom nothing really is.
 
     Parameters
     ----------
@@ -92,7 +96,7 @@ def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFr
     runs
         The runs that they may be of.
     """
-    is_owed, is_sent = (payments["status"] == one.value for one in (PaymentStatus.OWED, PaymentStatus.SENT))
+    is_owed, is_sent = payments["status"] == PaymentStatus.OWED.value, payments["status"].isin(list(PAYMENT_GONE))
     tasks = {run.task_run_id: run.task_name for run in runs}
     providers = {run.task_run_id: run.provider_type for run in runs}
     sums = payments.assign(
@@ -104,12 +108,12 @@ def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFr
     )
     how: Any = {"owed": "sum", "payments": "sum", "sent": "sum", "tasks": _names, "providers": _names}
     how["simulated"] = "first"
-    grouped = sums.groupby(["worker_id", "worker_name"], as_index=False).agg(how)
-    grouped = grouped.astype({"payments": "int64", "tasks": TEXT, "providers": TEXT, "simulated": bool}).round(
-        {"owed": 6, "sent": 6}
-    )
+    grouped = sums.groupby(["worker_id", "worker_name", "currency"], as_index=False).agg(how)
+    grouped = grouped.astype({"payments": "int64", "tasks": TEXT, "providers": TEXT, "simulated": bool})
+    for name in ("owed", "sent"):  # floats again, each as near as it can be
+        grouped[name] = [float(Money.nearest(*one)) for one in zip(grouped[name], grouped["currency"], strict=True)]
     order: pd.DataFrame = grouped.sort_values(
-        ["simulated", "owed", "worker_name"], ascending=[True, False, True], ignore_index=True
+        ["simulated", "currency", "owed", "worker_name"], ascending=[True, True, False, True], ignore_index=True
     )
     return order.loc[:, list(OWED_COLUMNS)]
 
@@ -121,7 +125,7 @@ def _names(names: Iterable[str]) -> str:
 #: Payments: their ids, or rows with the column ``payment_id``.
 PaymentRows: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
 
-PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "done", "why")
+PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "currency", "done", "why")
 
 
 @face
@@ -158,8 +162,9 @@ class Payments:
         Returns
         -------
         pandas.DataFrame
-            ``worker_id``, ``worker_name``; ``owed``, the sum in US dollars without the crowd's fees, and ``payments``,
-            how many payments that is; ``sent``, the sum that was paid already; ``tasks``, the names of the tasks that
+            ``worker_id``, ``worker_name``; ``owed``, the sum without the crowd's fees, and ``payments``, how many
+            payments that is; ``sent``, the sum that was paid already, or is being paid; ``currency``, that of both: who
+            is owed something in several has a row for each; ``tasks``, the names of the tasks that
             all this is for, and ``providers``, the crowds; ``simulated``, whether it is owed to a program that
             rehearsed a task, and so to nobody. These stand behind all people.
 
@@ -342,7 +347,9 @@ def _choose(
 
 
 def _story(row: dict[Any, Any], wanted: PaymentStatus) -> str:
-    is_sent = row["status"] == PaymentStatus.SENT.value
+    is_sent = row["status"] in (PaymentStatus.SENT.value, PaymentStatus.CONFIRMED.value)
     if is_sent and wanted is PaymentStatus.OWED:
         return "was not marked by hand: what the crowd has paid, or what came from elsewhere, stays paid"
-    return f"was {row['status']} already" + (f" at {row['sent_at']:%Y-%m-%d %H:%M} UTC" if is_sent else "")
+    return f"was {row['status']} already" + (
+        f" at {row['sent_at']:%Y-%m-%d %H:%M} UTC" if pd.notna(row["sent_at"]) else ""
+    )

@@ -210,8 +210,8 @@ def always_same(results: pd.DataFrame, questions: list[str]) -> set[str]:
 ORDERS = ("worker", "disagreement", "suspicion")
 QUEUE_COLUMNS = (
     "task_run_id", "unit_id", "agent_id", "assignment_id", "assignment_index", "unit_index", "worker_id",
-    "worker_name", "status", "pay_amount", "submitted_at", "duration_in_seconds", "time_ratio", "agreement", "others",
-    "suspicion", "reasons", "worker_answers", "worker_waiting", "worker_approval_rate", "worker_time_ratio",
+    "worker_name", "status", "pay_amount", "currency", "submitted_at", "duration_in_seconds", "time_ratio", "agreement",
+    "others", "suspicion", "reasons", "worker_answers", "worker_waiting", "worker_approval_rate", "worker_time_ratio",
     "worker_agreement", "worker_gold_accuracy", "worker_notes",
 )  # fmt: skip
 _OF_WORKER = ("answers", "waiting", "approval_rate", "time_ratio", "agreement", "gold_accuracy", "notes")

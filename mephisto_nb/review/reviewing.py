@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from functools import partial, reduce
 from operator import add
 from typing import Any, TypeAlias
@@ -20,16 +20,18 @@ from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import TOLD_FOR_GOOD, find_paid_units, find_told_rejections, tell_crowd
 from mephisto_nb.review.decide import (
+    Amount,
     Grants,
     ReviewPreview,
     Rule,
     carry_out,
+    check_bonuses,
     describe,
     make_decision,
     make_step,
     read_extras,
     read_standing,
-    refuse_bonus,
+    with_bonus,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
@@ -39,9 +41,12 @@ from mephisto_nb.utils.calling import face
 from mephisto_nb.utils.ids import acting_name
 
 OUTCOME_COLUMNS = (
-    "task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also", "trouble",
+    "task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "currency", "also",
+    "trouble",
 )  # fmt: skip
 
+
+_OUTCOME = [one.name for one in fields(ReviewOutcome)]
 
 #: Makes a panel: called with what to review, which answers (None: all), and the order.
 OpenPanel: TypeAlias = "Callable[[Reviewing, Units, str], Any]"
@@ -89,14 +94,14 @@ class Reviewing:
         -------
         pandas.DataFrame
             One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``; ``owed``, what came to
-            be owed by it in US dollars without fees (below 0: what is owed no longer); ``also``, what else it did to
+            be owed by it in ``currency`` without fees (below 0: what is owed no longer); ``also``, what else it did to
             the worker, as ``blocked``; ``trouble``, what the crowd has refused, or has paid nonetheless.
 
         Raises
         ------
         ConfigError
             There is no such verdict, something that is to come with it cannot be, or nobody can tell which units are
-            meant; nothing was decided.
+            meant; nothing was decided. `BudgetExceededError`: the bonuses do not fit in a budget.
         NotFoundError
             There is no such unit; nothing was decided.
         DatabaseError, ClosedError
@@ -104,7 +109,8 @@ class Reviewing:
         """
         decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
-        refuse_bonus(given, [run.task_run for run, _ in chosen])
+        decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
+        await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
@@ -155,7 +161,7 @@ class Reviewing:
         decision = make_decision(verdict, given)
         said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
-        refuse_bonus(given, [run.task_run for run, _ in chosen])
+        decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
         found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
         return reduce(add, found, ReviewPreview(said))
 
@@ -211,8 +217,10 @@ class Reviewing:
             troubles: dict[str, list[str]] = {}
             for trouble in await tell_crowd(run):
                 troubles.setdefault(trouble.unit_id, []).append(trouble.words)
-            about = {"task_run_id": run.task_run.task_run_id}
-            rows += [about | asdict(one) | {"trouble": "; ".join(troubles.get(one.unit_id, ()))} for one in outcomes]
+            about = {"task_run_id": run.task_run.task_run_id, "currency": run.task_run.currency}
+            for one in outcomes:
+                told = {"owed": float(one.owed or 0), "trouble": "; ".join(troubles.get(one.unit_id, ()))}
+                rows.append(about | {name: getattr(one, name) for name in _OUTCOME} | told)
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
         return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
@@ -273,13 +281,13 @@ class RunReview:
         *,
         worker: str | Iterable[str] | None = None,
         note: str = "",
-        bonus: float = 0.0,
+        bonus: Amount = 0,
         message: str = "",
         grant: Grants = None,
         block: bool = False,
         again: bool = False,
         who: str | None = None,
-        maximum_bonus: float | None = None,
+        maximum_bonus: Amount | None = None,
     ) -> pd.DataFrame:
         """Approve answers: their pay is owed from now on. What is decided on already is left alone.
 
@@ -293,7 +301,7 @@ class RunReview:
         note
             For yourself and your colleagues; the worker never sees it.
         bonus
-            US dollars for each answer.
+            For each answer, in the run's currency: a number, text, or `Money`.
         message
             For the worker, where the crowd can send one.
         grant
@@ -335,13 +343,13 @@ class RunReview:
         *,
         worker: str | Iterable[str] | None = None,
         note: str = "",
-        bonus: float = 0.0,
+        bonus: Amount = 0,
         message: str = "",
         grant: Grants = None,
         block: bool = False,
         again: bool = False,
         who: str | None = None,
-        maximum_bonus: float | None = None,
+        maximum_bonus: Amount | None = None,
     ) -> pd.DataFrame:
         """Pay for answers, but mark them as of no use. Parameters, and what is given back, are those of `approve`.
 

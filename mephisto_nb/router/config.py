@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ KIB, MIB = 1024, 1024 * 1024
 #: The version of the browser package ``mephisto-task`` whose protocol is served; it warns about any other.
 MEPHISTO_TASK_VERSION = "2.0.3"
 _SHORTEST_TOKEN = 16
+_EVENTS_KEY = re.compile("[A-Za-z0-9_-]{16,200}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class Limits:
         reports.
     errors_stored
         Error reports of those who are no agent, in the course of a day.
+    event_body, events_per_second, events_kept, events_stored
+        What a crowd posts to the run's address for events: the body of one; how many may come in the long run, where
+        each 4 KiB of a body count as one more; and how many of them, and how many bytes, may wait for the operator.
     nameless_uploads
         Files that are being sent by browsers which have not yet said for which agent.
     disk_free
@@ -121,6 +126,10 @@ class Limits:
     agent_stored: int = 512 * MIB
     run_stored: int = 100 * 1024 * MIB
     errors_stored: int = 16 * MIB
+    event_body: int = 64 * KIB
+    events_per_second: int = 20
+    events_kept: int = 10_000
+    events_stored: int = 32 * MIB
     nameless_uploads: int = 1024 * MIB
     disk_free: int = 512 * MIB
 
@@ -162,6 +171,8 @@ class RouterConfig:
     addresses: tuple[str, ...] = ()
     #: Which part of what `limits` allow to all one worker may have, over all of the worker's agents; 1 bounds nobody.
     worker_share: float = 1.0
+    #: What the address ends in to which a crowd posts events, which nobody can guess; '': there is no such address.
+    crowd_events_key: str = field(default="", repr=False)
     limits: Limits = field(default_factory=Limits)
 
 
@@ -238,6 +249,7 @@ def parse_config(raw: JSONObject) -> RouterConfig:
         operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
         folder=_get(raw, "folder", str, ""),
         worker_share=_share(raw),
+        crowd_events_key=_get(raw, "crowd_events_key", str, ""),
         addresses=tuple(_get(raw, "addresses", list, [])),
         limits=_limits(_get(raw, "limits", dict, {})),
     )
@@ -248,6 +260,10 @@ def parse_config(raw: JSONObject) -> RouterConfig:
 def _check(config: RouterConfig) -> None:
     if len(config.token) < _SHORTEST_TOKEN:
         raise ConfigError(f"router_config.json: 'token' must have {_SHORTEST_TOKEN} characters or more.")
+    if config.crowd_events_key and not _EVENTS_KEY.fullmatch(config.crowd_events_key):
+        raise ConfigError(
+            "router_config.json: 'crowd_events_key' must have 16 letters, digits, - or _, or more, or be left out."
+        )
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"router_config.json: 'port' must lie between 0 and 65535, not {config.port}.")
     for name, path in config.linked_files.items():

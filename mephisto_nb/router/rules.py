@@ -121,11 +121,11 @@ class TokenBucket:
         self._rate, self._burst = rate, burst
         self._tokens, self._at = burst, now
 
-    def take(self, now: float) -> bool:
-        """Take one token; return `False` if there is none."""
+    def take(self, now: float, count: float = 1) -> bool:
+        """Take one token, or so many; return `False` if there are fewer, and take none."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True

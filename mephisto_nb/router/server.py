@@ -34,6 +34,7 @@ from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_p
 from mephisto_nb.router.http.pages import Pages
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.intake.crowd_events import CrowdEventRoute
 from mephisto_nb.router.intake.multipart import remove_partial
 from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
@@ -280,6 +281,7 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
         WebSocketRoute("/socket", worker_endpoint.__call__),
         WebSocketRoute("/operator", operator_socket.__call__),
         *WorkerRoutes(router, bodies).routes(),
+        *CrowdEventRoute(config, store, bodies).routes(),
         *Pages(config, files, router.link.state, lambda: router.hub.closed_at).routes(),
     ]
     below = [Middleware(BelowFolder, folder=config.folder)] if config.folder else []

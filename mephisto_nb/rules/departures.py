@@ -73,8 +73,8 @@ def _end_wait(step: Step, agent: Agent, *, seat_is_taken_back: bool = False) -> 
     """Let somebody begin without those who have not come, or send them home, paid for waiting if the rules say so."""
     if agent.status is not AgentStatus.WAITING or seating.waited_too_long(step, agent):
         return
-    rules = step.state.rules.partners
-    if rules is not None and rules.waiting_pay > 0:
+    rules = step.state.rules
+    if rules.partners is not None and rules.waiting_pay:
         reason, key = "You waited for a partner, and nobody came.", f"waiting:{agent.worker_id}"
         # One key a run, or waiting would be the better work.
         if not is_paid(step, key):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model.changes import AddPayment, ChangePayment, SetBlocked, SetGrant
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.people import (
     OF_BLOCKS,
     OF_GRANTS,
@@ -37,14 +37,14 @@ def pay(
     step: Step,
     worker_id: str,
     kind: PaymentKind,
-    amount: float,
+    amount: Money,
     reason: str,
     *,
     key: str,
     unit_id: str | None = None,
     who: str = "operator",
 ) -> Payment:
-    """Owe a worker money, in US dollars; once for each `key`, whoever asks again.
+    """Owe a worker money; once for each `key`, whoever asks again.
 
     The key is known in this run alone. Of a key that was known before, the earlier payment stands, not the one that
     is given back.
@@ -64,8 +64,8 @@ def pay(
         unit_id=unit_id,
     )
     step.note(AddPayment(payment))
-    detail = {"amount": amount, "kind": kind.value, "key": key, "unit_id": unit_id}
-    step.log("worker", worker_id, None, None, f"is owed {dollars(amount)}: {reason}", who, detail)
+    detail = {"amount": float(amount), "currency": amount.currency, "kind": kind.value, "key": key, "unit_id": unit_id}
+    step.log("worker", worker_id, None, None, f"is owed {amount}: {reason}", who, detail)
     return payment
 
 
@@ -74,7 +74,7 @@ def cancel(step: Step, payment_id: str, key: str) -> None:
     step.note(ChangePayment(payment_id, PaymentStatus.OWED, PaymentStatus.CANCELLED))
     known = f"{step.state.task_run_id}:{key}"
     if known in step.state.payments:
-        step.state.payments[known] = 0.0
+        step.state.payments[known] = Money(0, step.state.rules.currency)
 
 
 def is_paid(step: Step, key: str) -> bool:

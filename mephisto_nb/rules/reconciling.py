@@ -194,17 +194,20 @@ def _of_reward(visit: OurVisit, other: CrowdVisit, now: float) -> Iterator[Diffe
             about = (_said(visit), _there(other))
             yield _difference(DifferenceKind.PAID_THERE, Repair.BOOK, visit, *about, amount=other.paid)
         return
-    ours, about = f"{reward.amount} is {reward.status.value}", {"payment": reward}
-    is_settled = now - reward.at > SETTLES_IN
+    ours, is_settled = f"{reward.amount} is {reward.status.value}", now - reward.at > SETTLES_IN
+
+    def found(kind: DifferenceKind, repair: Repair) -> Difference:
+        return _difference(kind, repair, visit, ours, _there(other), payment=reward)
+
     if other.status in _PAID:
         if reward.status in (_P.OWED, _P.SENDING, _P.SENT):
-            yield _difference(DifferenceKind.PAID_THERE, Repair.CONFIRM, visit, ours, _there(other), **about)
+            yield found(DifferenceKind.PAID_THERE, Repair.CONFIRM)
         elif reward.status in (_P.CANCELLED, _P.FAILED):
-            yield _difference(DifferenceKind.PAID_THERE, Repair.LOOK, visit, ours, _there(other), **about)
+            yield found(DifferenceKind.PAID_THERE, Repair.LOOK)
     elif other.status is _C.REJECTED and reward.status is not _P.CANCELLED:
-        yield _difference(DifferenceKind.REJECTED_THERE, Repair.LOOK, visit, ours, _there(other), **about)
+        yield found(DifferenceKind.REJECTED_THERE, Repair.LOOK)
     elif reward.status in (_P.SENT, _P.CONFIRMED) and is_settled:
-        yield _difference(DifferenceKind.UNPAID_THERE, Repair.SETTLE, visit, ours, _there(other), **about)
+        yield found(DifferenceKind.UNPAID_THERE, Repair.SETTLE)
 
 
 def _of_bonuses(visit: OurVisit, other: CrowdVisit, now: float) -> Iterator[Difference]:

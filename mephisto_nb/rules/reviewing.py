@@ -5,13 +5,13 @@ A step of a live run has all its units; one for a run that nobody drives has tho
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import AddReview
+from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.records import Agent, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Review, ReviewOutcome
 from mephisto_nb.model.states import (
@@ -96,7 +96,7 @@ def _decide_on(
 ) -> ReviewOutcome:
     before, why, review_id = unit.status, SAID[decision.verdict], step.new_id()
 
-    def owe(kind: PaymentKind, amount: float, reason: str) -> str | None:
+    def owe(kind: PaymentKind, amount: Money, reason: str) -> str | None:
         if not amount:
             return None
         about = {"key": _key(review_id, kind), "unit_id": unit.unit_id, "who": decision.who}
@@ -105,7 +105,8 @@ def _decide_on(
     step.change_unit(unit, decision.verdict, why, decision.who, agent)
     step.change_agent(agent, AGENT_OF_DECIDED[decision.verdict], why, decision.who)
     earns = decision.verdict in _PAID_FOR and before not in _PAID_FOR and not is_paid
-    reward = unit.pay_amount if earns else 0.0
+    nothing = Money(0, unit.pay_amount.currency)
+    reward, bonus = unit.pay_amount if earns else nothing, decision.bonus or nothing
     review = Review(
         review_id=review_id,
         unit_id=unit.unit_id,
@@ -118,11 +119,11 @@ def _decide_on(
         who=decision.who,
         at=step.now,
         reward_payment_id=owe(PaymentKind.REWARD, reward, "your answer"),
-        bonus_payment_id=owe(PaymentKind.BONUS, decision.bonus, decision.message or "a bonus for your work"),
+        bonus_payment_id=owe(PaymentKind.BONUS, bonus, decision.message or "a bonus for your work"),
         effects=effects,
     )
     step.note(AddReview(review))
-    about: dict[str, Any] = {"review_id": review_id, "owed": reward + decision.bonus, "also": _also(effects)}
+    about: dict[str, Any] = {"review_id": review_id, "owed": reward + bonus, "also": _also(effects)}
     return ReviewOutcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, **about)
 
 
@@ -175,7 +176,8 @@ def undo(
         also = ", ".join(standing.restore(review))
         undoing = _undoing(step, review, who, note)
         step.note(AddReview(undoing))
-        about: dict[str, Any] = {"review_id": undoing.review_id, "owed": -math.fsum(one.amounts.values()), "also": also}
+        owed = -total(one.amounts.values(), unit.pay_amount.currency)
+        about: dict[str, Any] = {"review_id": undoing.review_id, "owed": owed, "also": also}
         outcomes.append(ReviewOutcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, **about))
     return outcomes
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from mephisto_nb.model.gates import OnboardingAgent, StoredGates
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import (
     AS_LAUNCHED,
@@ -81,7 +82,9 @@ class RunRules:
     """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
 
     provider_type: str
-    pay_amount: float = 0.0
+    pay_amount: Money = Money(0)
+    #: What those are owed who have waited for partners in vain.
+    waiting_pay: Money = Money(0)
     assignment_duration: float = 1800.0
     submission_timeout: float = 600.0
     #: Of the run itself, where its researcher has set one; 0: it ends when all is done, or somebody ends it.
@@ -105,6 +108,11 @@ class RunRules:
     #: The fields that the page asks for; None: nobody can tell.
     asked: frozenset[str] | None = None
 
+    @property
+    def currency(self) -> str:
+        """The currency of all that the run pays."""
+        return self.pay_amount.currency
+
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""
         concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
@@ -116,8 +124,8 @@ class RunRules:
         )
 
 
-class PayCounts(Counter[tuple[UnitStatus, float]]):
-    """How many units of a status are paid how much, in US dollars."""
+class PayCounts(Counter[tuple[UnitStatus, Money]]):
+    """How many units of a status are paid how much."""
 
     def enter(self, unit: Unit) -> None:
         """Count a unit."""
@@ -171,8 +179,8 @@ class RunState:
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)
-    #: What workers are owed, or were sent, beside their units' pay, in US dollars; by the payment's key.
-    payments: dict[str, float] = field(default_factory=dict)
+    #: What workers are owed, or were sent, beside their units' pay; by the payment's key.
+    payments: dict[str, Money] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
     _launch_rules: RunRules = field(init=False)

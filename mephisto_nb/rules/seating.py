@@ -69,7 +69,7 @@ def room_of(step: Step, agent: Agent) -> JSONObject | None:
         "here": len(step.state.rooms.waiting.get(unit.assignment_id, ())),
         "wanted": len([seat for seat in seats_of(step.state, unit.assignment_id) if _is_open(seat)]),
         "seconds": max(0.0, (agent.deadline or step.now) - step.now),
-        "pay": rules.waiting_pay,
+        "pay": str(step.state.rules.waiting_pay) if step.state.rules.waiting_pay else "",
         "then": rules.when_waited.value,
     }
 

@@ -6,15 +6,15 @@ that changes nothing leaves none.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from numbers import Integral, Real
-from typing import Any
+from numbers import Integral
+from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Assignment, Unit
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
@@ -30,24 +30,30 @@ LIMITS: Mapping[str, str] = {
     "task_reward": "pay_amount",
 }
 
+#: A limit is a number, or an amount.
+Limit: TypeAlias = "int | Money"
+
 _AT_ONCE = "shut down at once by the researcher"
 
 
-def check_limits(**limits: object) -> dict[str, float]:
-    """Return the limits that are to change, each a number that can be.
+def check_limits(currency: str, /, **limits: object) -> dict[str, Limit]:
+    """Return the limits that are to change, each a number that can be, or an amount of the run's currency.
 
     Raises
     ------
     ConfigError
-        There is no such limit, none is given, or one cannot be: a limit is a whole number of 0 or more, a reward a
-        number of 0 or more.
+        There is no such limit, none is given, or one cannot be: a limit is a whole number of 0 or more, a reward an
+        amount of 0 or more.
     """
     unknown = [name for name in limits if name not in LIMITS]
     given = {name: value for name, value in limits.items() if value is not None}
     if unknown or not given:
         found = f"{unknown[0]!r} is none of them" if unknown else "none was given"
         raise ConfigError(f"The limits that can be changed are {', '.join(LIMITS)}, but {found}. Name one of these.")
-    return {name: _reward(value) if name == "task_reward" else _count(name, value) for name, value in given.items()}
+    return {
+        name: _reward(value, currency) if name == "task_reward" else _count(name, value)
+        for name, value in given.items()
+    }
 
 
 def _count(name: str, value: object) -> int:
@@ -56,13 +62,14 @@ def _count(name: str, value: object) -> int:
     return int(value)
 
 
-def _reward(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-        raise ConfigError(f"task_reward cannot become {value!r}. Give US dollars for one unit, 0 or more.")
-    return float(value)
+def _reward(value: object, currency: str) -> Money:
+    reward = Money.of(value, currency, "task_reward")
+    if reward.thousandths < 0:
+        raise ConfigError(f"task_reward cannot become {value!r}. Give what one unit pays, 0 {currency} or more.")
+    return reward
 
 
-def limits_of(rules: RunRules) -> dict[str, float]:
+def limits_of(rules: RunRules) -> dict[str, Limit]:
     """Return the limits in force, by the names that `TaskRunArgs` has for them."""
     return {name: getattr(rules, field) for name, field in LIMITS.items()}
 
@@ -72,9 +79,9 @@ def unheld_units(state: RunState) -> list[Unit]:
     return state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
 
 
-def count_over_limit(state: RunState, limit: float) -> int:
+def count_over_limit(state: RunState, limit: int) -> int:
     """Return how many units on offer would have to wait if no more than `limit` (0: all) were open at once."""
-    return min(state.counts[UnitStatus.LAUNCHED], max(0, state.num_out - int(limit))) if limit else 0
+    return min(state.counts[UnitStatus.LAUNCHED], max(0, state.num_out - limit)) if limit else 0
 
 
 def create(step: Step, data: list[InitializationData]) -> None:
@@ -168,7 +175,7 @@ def resume(step: Step) -> bool:
     return True
 
 
-def change_limits(step: Step, limits: Mapping[str, float]) -> bool:
+def change_limits(step: Step, limits: Mapping[str, Limit]) -> bool:
     """Put other limits in force, by their names in `LIMITS`; return whether anything has changed.
 
     Where fewer units may be open than are, `launch_more` lets the newest of those on offer wait again. Another reward
@@ -230,7 +237,7 @@ def _open_units(state: RunState) -> JSONObject:
     return {status.value: state.counts[status] for status in statuses}
 
 
-def _listed(names: Mapping[str, float]) -> str:
+def _listed(names: Mapping[str, Limit]) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last} were" if others else f"{last} was"
 
@@ -238,5 +245,12 @@ def _listed(names: Mapping[str, float]) -> str:
 def _log(
     step: Step, before: str | None, after: str | None, why: str, was: Mapping[str, object], now: Mapping[str, object]
 ) -> None:
-    detail: JSONObject = {"before": dict(was), "after": dict(now)}
+    detail: JSONObject = {"before": _plain(was), "after": _plain(now)}
     step.log("run", step.state.task_run_id, before, after, why, _WHO, detail)
+
+
+def _plain(values: Mapping[str, object]) -> JSONObject:
+    """Return values as the log has them: an amount is a number there, with its currency beside it."""
+    plain = {name: float(value) if isinstance(value, Money) else value for name, value in values.items()}
+    currency = next((value.currency for value in values.values() if isinstance(value, Money)), None)
+    return plain if currency is None else {**plain, "currency": currency}

@@ -30,6 +30,7 @@ from mephisto_nb.model.changes import (
     SetGrant,
     Steer,
 )
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Service, Steering, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
@@ -113,7 +114,7 @@ class Step:
             self.note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
         self.log("unit", unit.unit_id, before, after, why, who)
 
-    def change_pay(self, units: Sequence[Unit], pay_amount: float) -> None:
+    def change_pay(self, units: Sequence[Unit], pay_amount: Money) -> None:
         """Pay otherwise for units that nobody has yet."""
         changed = [unit for unit in units if unit.pay_amount != pay_amount]
         for unit in changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -19,8 +19,10 @@ from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.answers import pack
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
-from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.records import Agent, Event, Payment, Steering, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import check_payment_transition
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.tables import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
 from mephisto_nb.utils import steady_time
@@ -110,9 +112,18 @@ def run_row(run: TaskRun) -> JSONObject:
         "opened_at": run.opened_at,
         "ended_at": run.ended_at,
         "generator_done": run.generator_done,
-        **asdict(run.steering),
+        "currency": run.currency,
+        **_steering_row(run.steering),
         **asdict(run.service),
     }
+
+
+def _steering_row(steering: Steering) -> JSONObject:
+    return {one.name: _stored(getattr(steering, one.name)) for one in fields(steering)}
+
+
+def _stored(value: Any) -> Any:
+    return value.thousandths if isinstance(value, Money) else value
 
 
 def _insert(connection: Connection, table: Any, rows: Iterable[JSONObject]) -> None:
@@ -142,7 +153,15 @@ def _add_assignments(connection: Connection, run: str | None, found: list[c.AddA
 
 def _unit_row(run: str | None, unit: Unit) -> tuple[Any, ...]:
     holder = (unit.agent_id, unit.worker_id)
-    return (unit.unit_id, unit.assignment_id, run, unit.unit_index, unit.pay_amount, unit.status.value, *holder)
+    return (
+        unit.unit_id,
+        unit.assignment_id,
+        run,
+        unit.unit_index,
+        unit.pay_amount.thousandths,
+        unit.status.value,
+        *holder,
+    )
 
 
 def _add_workers(connection: Connection, run: str | None, found: list[c.AddWorker]) -> None:
@@ -196,7 +215,7 @@ def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay
     # In their order: a unit may be in several of these.
     for change in found:
         if change.unit_ids:
-            rows = [{"id": unit_id, "pay": change.pay_amount} for unit_id in change.unit_ids]
+            rows = [{"id": unit_id, "pay": change.pay_amount.thousandths} for unit_id in change.unit_ids]
             _update(connection, _CHANGE_PAY, rows, "units")
 
 
@@ -239,13 +258,20 @@ def _add_live_updates(connection: Connection, run: str | None, found: list[c.Add
 
 
 def _add_payments(connection: Connection, run: str | None, found: list[c.AddPayment]) -> None:
-    payments = (add.payment for add in found)
-    rows = [{**asdict(payment), "kind": payment.kind.value, "status": payment.status.value} for payment in payments]
+    rows = [_payment_row(add.payment) for add in found]
     # A payment whose key is known already is left out.
     connection.execute(INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)
 
 
+def _payment_row(payment: Payment) -> JSONObject:
+    row = {one.name: _stored(getattr(payment, one.name)) for one in fields(payment)}
+    about = {"kind": payment.kind.value, "status": payment.status.value, "currency": payment.amount.currency}
+    return row | about
+
+
 def _change_payments(connection: Connection, run: str | None, found: list[c.ChangePayment]) -> None:
+    for change in found:
+        check_payment_transition(change.payment_id, change.before, change.after, "a step of its run")
     rows = [{"id": p.payment_id, "before": p.before.value, "after": p.after.value, "sent_at": p.sent_at} for p in found]
     _update(connection, _CHANGE_PAYMENT, rows, "payments")
 
@@ -407,7 +433,7 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.HoldArrival, _hold_arrivals),
     (c.ReleaseArrivals, _release_arrivals),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
-    (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
+    (c.Steer, lambda connection, run, found: _set_run(connection, run, **_steering_row(found[-1].steering))),
     (c.Serve, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].service))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
     (

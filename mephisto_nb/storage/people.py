@@ -168,10 +168,14 @@ class SQLPeople(PeopleStore):
         """Return one row a worker at a unit."""
         a, u, s = t.agents.c, t.units.c, t.submissions.c
         query = (
-            select(a.task_run_id, a.worker_id, a.status, a.accepted_at, t.RECEIVED_AT, u.status, u.pay_amount)
+            select(
+                a.task_run_id, a.worker_id, a.status, a.accepted_at, t.RECEIVED_AT, u.status, u.pay_amount,
+                t.task_runs.c.currency,
+            )
+            .join(t.task_runs, t.task_runs.c.task_run_id == a.task_run_id)
             .outerjoin(t.submissions, s.agent_id == a.agent_id)
             .outerjoin(t.units, and_(u.unit_id == a.unit_id, u.agent_id == a.agent_id))
-        )
+        )  # fmt: skip
         with self._connections.reading("Reading who did what") as connection:
             return fetch_rows(connection, query)
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.records import Agent, Event, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
-from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PAYMENT_GONE, AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
-from mephisto_nb.storage.tables import in_chunks
+from mephisto_nb.storage.tables import in_chunks, read_fees, read_money
 from mephisto_nb.utils.garbage import no_collection
 
 
@@ -40,6 +40,7 @@ class SQLReviews(ReviewStore):
             with no_collection():
                 rows = [dict(zip(names, row, strict=True)) for row in result]
         for row in rows:
+            row["bonus"] = read_fees(row["bonus"], row["currency"])
             effects = row.pop("effects")
             parsed = json.loads(effects) if effects != "{}" else {}
             row["granted"] = {name: value for name, (value, _) in parsed.get("granted", {}).items()} or None
@@ -60,7 +61,7 @@ class SQLReviews(ReviewStore):
             .where(r.task_run_id == task_run_id, r.undoes.is_(None), undoing.c.review_id.is_(None))
             .order_by(r.at, r.review_id)
         )
-        payments = select(p.payment_id, p.status, p.amount)
+        payments = select(p.payment_id, p.status, p.amount, p.currency)
         with self._connections.reading("Reading reviews") as connection:
             found = {row.unit_id: _to_review(row) for row in _select_in(connection, reviews, r.unit_id, unit_ids)}
             ids = [id_ for one in found.values() for id_ in (one.reward_payment_id, one.bonus_payment_id) if id_]
@@ -72,13 +73,16 @@ class SQLReviews(ReviewStore):
         u, a = t.units.c, t.agents.c
         query = select(
             u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id,
-            a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline,
+            t.task_runs.c.currency, a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline,
+        ).join(
+            t.task_runs, t.task_runs.c.task_run_id == u.task_run_id
         ).outerjoin(t.agents, a.agent_id == u.agent_id).where(u.task_run_id == task_run_id)  # fmt: skip
         units, agents = [], []
         with self._connections.reading("Reading units") as connection:
             for row in _select_in(connection, query, u.unit_id, unit_ids):
-                id_, assignment, index, pay, status, agent, worker, *of_agent = tuple(row)
-                units.append(Unit(id_, assignment, index, pay, UnitStatus(status), agent, worker))
+                id_, assignment, index, pay, status, agent, worker, currency, *of_agent = tuple(row)
+                pay_amount = read_money(pay, currency)
+                units.append(Unit(id_, assignment, index, pay_amount, UnitStatus(status), agent, worker))
                 registration, agent_status, accepted, deadline = of_agent
                 if agent_status is not None:
                     about = registration, AgentStatus(agent_status), accepted, deadline
@@ -88,14 +92,29 @@ class SQLReviews(ReviewStore):
     # -- payments
 
     def settle_payments(
-        self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+        self,
+        payment_ids: Sequence[str],
+        before: PaymentStatus,
+        after: PaymentStatus,
+        at: float,
+        who: str,
+        *,
+        reference: str = "",
+        fees: Mapping[str, Money] | None = None,
     ) -> set[str]:
         """Bring payments from one status to another, and return which were; each leaves a row in the event log."""
+        check_payment_transition(", ".join(payment_ids[:1]), before, after, f"said {who}")
         p = t.payments.c
-        query = select(p.payment_id, p.task_run_id, p.worker_id, p.amount, p.kind).where(p.status == before.value)
+        query = select(p.payment_id, p.task_run_id, p.worker_id, p.amount, p.currency, p.kind)
+        query = query.where(p.status == before.value)
         with self._connections.writing("Settling payments") as connection:
             found = list(_select_in(connection, query, p.payment_id, payment_ids))
-            return {row.payment_id for row in found if _settle(connection, row, before, after, at, who)}
+            told = {id_: _told(reference, (fees or {}).get(id_)) for id_ in payment_ids}
+            return {
+                row.payment_id
+                for row in found
+                if _settle(connection, row, before, after, at, who, told[row.payment_id])
+            }
 
     def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
         """Return one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
@@ -103,7 +122,8 @@ class SQLReviews(ReviewStore):
         query = (
             select(
                 p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount,
-                p.reason, p.status, p.created_at, p.sent_at, t.workers.c.is_simulated.label("simulated"),
+                p.fees, p.currency, p.reason, p.status, p.created_at, p.asked_at, p.sent_at, p.confirmed_at,
+                p.reference, p.visit_id, p.key, t.workers.c.is_simulated.label("simulated"),
             )
             .join(t.workers, t.workers.c.worker_id == p.worker_id)
             .order_by(p.created_at, p.payment_id)
@@ -111,7 +131,7 @@ class SQLReviews(ReviewStore):
         if task_run_ids is not None:
             query = query.where(p.task_run_id.in_(task_run_ids))
         with self._connections.reading("Reading payments") as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            return [_to_payment_row(dict(row)) for row in connection.execute(query).mappings()]
 
     def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
         """Return how payments stand, by their ids."""
@@ -135,7 +155,6 @@ class SQLReviews(ReviewStore):
     def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
         """Count units, those of gates too, by run, status and pay; and add up what is paid beside it."""
         u, p = t.units.c, t.payments.c
-        found = {run_id: RunPay() for run_id in task_run_ids}
         units = (
             select(u.task_run_id, u.status, u.pay_amount, func.count())
             .where(u.task_run_id.in_(task_run_ids))
@@ -151,17 +170,32 @@ class SQLReviews(ReviewStore):
             .where(p.task_run_id.in_(task_run_ids))
             .group_by(p.task_run_id, p.status)
         )
+        currencies = select(t.task_runs.c.task_run_id, t.task_runs.c.currency)
+        currencies = currencies.where(t.task_runs.c.task_run_id.in_(task_run_ids))
         with self._connections.reading("Reading pay") as connection:
+            currency_of = dict.fromkeys(task_run_ids, DEFAULT_CURRENCY)
+            currency_of |= {row.task_run_id: row.currency for row in connection.execute(currencies)}
+            found = {run_id: _no_pay(currency) for run_id, currency in currency_of.items()}
             for run_id, status, amount, count in connection.execute(units):
-                found[run_id].units[UnitStatus(status), amount] = count
+                found[run_id].units[UnitStatus(status), read_money(amount, currency_of[run_id])] = count
             for run_id, amount in connection.execute(beside):
-                found[run_id].beside = float(amount)
+                found[run_id].beside = read_money(int(amount), currency_of[run_id])
             for run_id, status, amount in connection.execute(booked):
                 if status == PaymentStatus.OWED:
-                    found[run_id].owed = float(amount)
-                elif status == PaymentStatus.SENT:
-                    found[run_id].sent = float(amount)
+                    found[run_id].owed += read_money(int(amount), currency_of[run_id])
+                elif status in PAYMENT_GONE:
+                    found[run_id].sent += read_money(int(amount), currency_of[run_id])
         return found
+
+
+def _no_pay(currency: str) -> RunPay:
+    nothing = read_money(0, currency)
+    return RunPay({}, nothing, nothing, nothing)
+
+
+def _to_payment_row(row: JSONObject) -> JSONObject:
+    row["amount"], row["fees"] = read_money(row["amount"], row["currency"]), read_fees(row["fees"], row["currency"])
+    return row
 
 
 def _select_reviews() -> Select[Any]:
@@ -169,10 +203,12 @@ def _select_reviews() -> Select[Any]:
     return (
         select(
             r.review_id, r.task_run_id, r.unit_id, r.agent_id, r.worker_id, t.workers.c.worker_name, r.before, r.after,
-            r.note, r.message, t.payments.c.amount.label("bonus"), r.bonus_payment_id, r.reward_payment_id, r.effects,
+            r.note, r.message, t.payments.c.amount.label("bonus"), t.task_runs.c.currency,
+            r.bonus_payment_id, r.reward_payment_id, r.effects,
             r.who, r.at, r.undoes, undoing.c.review_id.label("undone_by"),
         )
         .join(t.workers, t.workers.c.worker_id == r.worker_id)
+        .join(t.task_runs, t.task_runs.c.task_run_id == r.task_run_id)
         .outerjoin(t.payments, t.payments.c.payment_id == r.bonus_payment_id)
         .outerjoin(undoing, undoing.c.undoes == r.review_id)
         .order_by(r.at, r.review_id)
@@ -201,24 +237,48 @@ def _to_review(row: Row[Any]) -> Review:
 def _to_kept(review: Review, paid: dict[str, Row[Any]]) -> KeptReview:
     rows = [paid[id_] for id_ in (review.reward_payment_id, review.bonus_payment_id) if id_]
     statuses = {row.payment_id: PaymentStatus(row.status) for row in rows}
-    return KeptReview(review, statuses, {row.payment_id: row.amount for row in rows})
+    return KeptReview(review, statuses, {row.payment_id: read_money(row.amount, row.currency) for row in rows})
 
 
 def _settle(
-    connection: Connection, row: Row[Any], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+    connection: Connection,
+    row: Row[Any],
+    before: PaymentStatus,
+    after: PaymentStatus,
+    at: float,
+    who: str,
+    told: Mapping[str, str | int],
 ) -> bool:
     p = t.payments.c
     change: Any = connection.execute(
         update(t.payments)
         .where(p.payment_id == row.payment_id, p.status == before.value)
-        .values(status=after.value, sent_at=at if after is PaymentStatus.SENT else None)
+        .values(status=after.value, **_times(after, at), **told)
     )
     if not change.rowcount:
         return False
-    why = f"{row.kind} of {dollars(row.amount)}: {after.value}"
+    why = f"{row.kind} of {read_money(row.amount, row.currency)}: {after.value}"
     event = Event(at, "payment", row.payment_id, before.value, after.value, why, who)
     write_events(connection, row.task_run_id, [event])
     return True
+
+
+def _told(reference: str, fees: Money | None) -> dict[str, str | int]:
+    """Return what is to be kept of what a crowd has told of a payment."""
+    told: dict[str, str | int] = {"reference": reference} if reference else {}
+    return told if fees is None else told | {"fees": fees.thousandths}
+
+
+def _times(after: PaymentStatus, at: float) -> dict[str, float | None]:
+    """Return what is to be kept of when a payment came to a status; what was asked for, or sent, stays known."""
+    match after:
+        case PaymentStatus.SENDING:
+            return {"asked_at": at}
+        case PaymentStatus.SENT:
+            return {"sent_at": at}
+        case PaymentStatus.CONFIRMED:
+            return {"confirmed_at": at}
+    return {"sent_at": None}  # it was not sent after all
 
 
 def _select_in(connection: Connection, query: Select[Any], column: Any, ids: Sequence[str]) -> Iterator[Row[Any]]:

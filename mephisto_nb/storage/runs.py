@@ -22,6 +22,7 @@ from mephisto_nb.model.gates import (
     StoredGates,
     split_findings,
 )
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import Agent, Assignment, Event, RunSnapshot, Service, Steering, Task, TaskRun, Unit
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
@@ -30,7 +31,7 @@ from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
-from mephisto_nb.storage.tables import fetch_rows, find_or_add
+from mephisto_nb.storage.tables import fetch_rows, find_or_add, read_fees, read_money
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
@@ -79,7 +80,7 @@ class SQLRuns(RunStore):
             row = connection.execute(_select_runs().where(t.task_runs.c.task_run_id == task_run_id)).first()
             if row is None:
                 raise NotFoundError(f"There is no task run {task_run_id!r} in this database.")
-            units = _load_units(connection, task_run_id)
+            units = _load_units(connection, task_run_id, row.currency)
             if are_large(connection, task_run_id):
                 assignments = _find_assignments(connection, task_run_id, units, LargeRows(self._connections))
             else:
@@ -95,7 +96,7 @@ class SQLRuns(RunStore):
                 outbox=_load_outbox(connection, task_run_id),
                 last_submission_at=_load_last_submission(connection, task_run_id),
                 worker_names=_load_worker_names(connection, task_run_id),
-                payments=_load_payments(connection, task_run_id),
+                payments=_load_payments(connection, task_run_id, row.currency),
                 gates=_load_gates(connection, task_run_id),
             )
 
@@ -136,16 +137,20 @@ class SQLRuns(RunStore):
         query = (
             select(
                 u.unit_id, u.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, u.status, u.pay_amount,
-                u.worker_id, t.workers.c.worker_name, u.agent_id,
+                u.worker_id, t.workers.c.worker_name, u.agent_id, t.task_runs.c.currency,
             )
             .join(t.assignments, a.assignment_id == u.assignment_id)
+            .join(t.task_runs, t.task_runs.c.task_run_id == u.task_run_id)
             .outerjoin(t.workers, t.workers.c.worker_id == u.worker_id)
             .where(u.task_run_id.in_(task_run_ids))
             .order_by(u.task_run_id, a.assignment_index, u.unit_index)
         )  # fmt: skip
         names = query.selected_columns.keys()
         with self._connections.reading("Reading units") as connection:
-            return [dict(zip(names, row, strict=True)) for row in fetch_rows(connection, query)]
+            rows = [dict(zip(names, row, strict=True)) for row in fetch_rows(connection, query)]
+        for row in rows:
+            row["pay_amount"] = read_money(row["pay_amount"], row["currency"])
+        return rows
 
     def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row an agent, in the order in which they came."""
@@ -170,12 +175,13 @@ class SQLRuns(RunStore):
             select(
                 u.task_run_id, a.assignment_index, u.unit_index, t.workers.c.worker_name, u.status, g.accepted_at,
                 t.RECEIVED_AT.label("submitted_at"), u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id,
-                a.shared, a.unit_data, s.data, s.files,
+                a.shared, a.unit_data, s.data, s.files, t.task_runs.c.currency,
             )
             .join(t.agents, g.agent_id == s.agent_id)
             .join(t.units, u.agent_id == g.agent_id)
             .join(t.assignments, a.assignment_id == u.assignment_id)
             .join(t.workers, t.workers.c.worker_id == g.worker_id)
+            .join(t.task_runs, t.task_runs.c.task_run_id == u.task_run_id)
             .where(u.task_run_id.in_(task_run_ids))
             .order_by(u.task_run_id, a.assignment_index, u.unit_index)
         )  # fmt: skip
@@ -184,6 +190,7 @@ class SQLRuns(RunStore):
         with self._connections.reading("Reading results") as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in rows:
+            row["pay_amount"] = read_money(row["pay_amount"], row["currency"])
             for name in ("shared", "unit_data", "files"):
                 row[name] = json.loads(row[name])
             row["data"], row["rest"] = unpack(row["data"], partial(self._read_set_aside, row["agent_id"]))
@@ -259,9 +266,15 @@ def _to_run(row: Row[Any]) -> TaskRun:
         opened_at=row.opened_at,
         ended_at=row.ended_at,
         generator_done=bool(row.generator_done),
-        steering=Steering(**{name: getattr(row, name) for name in _STEERING}),
+        currency=row.currency,
+        steering=_to_steering(row),
         service=Service(**{name: getattr(row, name) for name in _SERVICE}),
     )
+
+
+def _to_steering(row: Row[Any]) -> Steering:
+    values = {name: getattr(row, name) for name in _STEERING}
+    return Steering(**values | {"task_reward": read_fees(row.task_reward, row.currency)})
 
 
 def _load_assignments(connection: Connection, run: str) -> list[Assignment]:
@@ -291,11 +304,11 @@ def _find_assignments(connection: Connection, run: str, units: list[Unit], rows:
     ]
 
 
-def _load_units(connection: Connection, run: str) -> list[Unit]:
+def _load_units(connection: Connection, run: str, currency: str) -> list[Unit]:
     u = t.units.c
     query = select(u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id)
     return [
-        Unit(id_, assignment, index, pay, UnitStatus(status), agent, worker)
+        Unit(id_, assignment, index, read_money(pay, currency), UnitStatus(status), agent, worker)
         for id_, assignment, index, pay, status, agent, worker in connection.execute(query.where(u.task_run_id == run))
     ]
 
@@ -329,10 +342,10 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
     return {row.worker_id: row.worker_name for row in found}
 
 
-def _load_payments(connection: Connection, run: str) -> dict[str, float]:
+def _load_payments(connection: Connection, run: str, currency: str) -> dict[str, Money]:
     p = t.payments.c
     found = connection.execute(select(p.key, p.amount, t.COUNTS_BESIDE_PAY).where(p.task_run_id == run))
-    return {key: amount if does_count else 0.0 for key, amount, does_count in found}
+    return {key: read_money(amount if does_count else 0, currency) for key, amount, does_count in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:

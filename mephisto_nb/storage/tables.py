@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +35,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
+from mephisto_nb.model.states import PAYMENT_COUNTS, AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
 
 # -- JSON
 
@@ -48,6 +50,18 @@ def dump(value: JSON) -> str:
     NaN and infinity, which are no JSON, are refused: a packet that holds one could never be sent.
     """
     return _encode(value)
+
+
+# -- amounts are whole thousandths of a currency's smallest unit
+
+#: Makes the amount of what is stored, and its currency. Units that pay the same share one: they are read by the hundred
+#: thousand.
+read_money = lru_cache(maxsize=4096)(Money)
+
+
+def read_fees(thousandths: int | None, currency: str) -> Money | None:
+    """Return an amount that may not be known."""
+    return None if thousandths is None else read_money(thousandths, currency)
 
 
 # -- text that workers had a hand in; JSON needs none of this, being stored with everything but ASCII escaped
@@ -215,12 +229,14 @@ task_runs = Table(
     Column("opened_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("generator_done", Boolean, nullable=False),
+    # Of all that the run pays: its units, and `task_reward`.
+    Column("currency", Text, nullable=False, server_default=DEFAULT_CURRENCY),
     # What was changed since the launch: since when it is paused, when it last went on, and limits.
     Column("paused_at", Float),
     Column("resumed_at", Float),
     Column("max_num_concurrent_units", Integer),
     Column("maximum_units_per_worker", Integer),
-    Column("task_reward", Float),
+    Column("task_reward", BigInteger),
     Column("closing", Text),
     Column("closed_by", Text),
     # When people could be served, as far as deadlines have to know.
@@ -268,7 +284,7 @@ units = Table(
     Column("assignment_id", ID, ForeignKey("assignments.assignment_id"), nullable=False),
     Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False),
     Column("unit_index", Integer, nullable=False),
-    Column("pay_amount", Float, nullable=False),
+    Column("pay_amount", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     # No foreign key: agents point at units already.
     Column("agent_id", ID),
@@ -355,16 +371,26 @@ payments = Table(
     Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
     Column("unit_id", ID, ForeignKey("units.unit_id"), index=True),
     Column("kind", Text, nullable=False),
-    Column("amount", Float, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    # What the crowd takes on top, taxes included; NULL: not known.
+    Column("fees", BigInteger),
+    Column("currency", Text, nullable=False, server_default=DEFAULT_CURRENCY),
     Column("reason", PlainText, nullable=False),
     Column("status", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    # When the crowd was last asked, when it took it or somebody has paid, and when it was seen in the crowd's books.
+    Column("asked_at", Float),
     Column("sent_at", Float),
+    Column("confirmed_at", Float),
+    # What the crowd calls it.
+    Column("reference", PlainText),
+    # No foreign key: not every crowd has visits.
+    Column("visit_id", ID),
     _one_of("kind", [kind.value for kind in PaymentKind]),
     _one_of("status", [status.value for status in PaymentStatus]),
 )
 #: Payments that count beside units' own pay, which is counted by unit.
-COUNTS_BESIDE_PAY = payments.c.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & payments.c.kind.in_(
+COUNTS_BESIDE_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(
     [PaymentKind.BONUS, PaymentKind.WAITING, PaymentKind.COMPENSATION]
 )
 

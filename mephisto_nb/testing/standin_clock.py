@@ -7,9 +7,15 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from mephisto_nb.ports.clock import Clock, SystemClock, Timer
+
+#: The clock below rings when a sum of floats says: what is so near (seconds) is due.
+_CLOSE = 1e-5
+#: Whether whoever runs is counted as busy: what others wait for is no matter of this clock.
+_counted: ContextVar[bool] = ContextVar("counted", default=False)
 
 
 @dataclass(order=True, slots=True)
@@ -105,11 +111,13 @@ class StandInClock:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Count somebody who does something, so that time does not run away from them."""
+        token = _counted.set(True)
         self._count(1)
         try:
             yield
         finally:
             self._count(-1)
+            _counted.reset(token)
 
     async def idle(self) -> None:
         """Wait until nobody is busy."""
@@ -126,11 +134,12 @@ class StandInClock:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        self._count(-1)
+        counted = int(_counted.get())
+        self._count(-counted)
         try:
             yield
         finally:
-            self._count(1)
+            self._count(counted)
 
     def _count(self, more: int) -> None:
         self._busy += more
@@ -159,8 +168,6 @@ class StandInClock:
 
     def _ring(self) -> None:
         self._timer = None
-        while self._due and self._due[0].when <= self.now():
-            due = heapq.heappop(self._due)
-            if due.callback is not None:
-                due.callback()
+        while self._due and self._due[0].when <= self.now() + _CLOSE:
+            self._step()
         self._arm()

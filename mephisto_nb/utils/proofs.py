@@ -95,6 +95,12 @@ def link_key(secret: str, name: str) -> str:
     return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode().rstrip("=")
 
 
+def crowd_events_key(secret: str) -> str:
+    """Return what the address ends in to which a crowd posts a run's events: 22 characters, and always the same."""
+    digest = hmac.digest(secret.encode(), b"crowd events", hashlib.sha256)
+    return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode().rstrip("=")
+
+
 def message_id(secret: str, speaker: str, said: str) -> str:
     """Return what others know a message by which `speaker` calls `said`: 32 hexadecimal digits."""
     what = b"message:" + json.dumps([speaker, said]).encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateVerdict, HeldArrival
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Steering
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage.connect import REVISIONS
@@ -14,7 +15,7 @@ from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, grant_to, make_event
 
 #: What was steered of the run, in databases that know of it (0002 and later).
-STEERING = Steering(paused_at=1500.0, max_num_concurrent_units=2, task_reward=0.5)
+STEERING = Steering(paused_at=1500.0, max_num_concurrent_units=2, task_reward=Money.of("0.5"))
 
 
 def main() -> None:

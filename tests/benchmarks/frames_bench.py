@@ -9,12 +9,14 @@ import pandas as pd
 from sqlalchemy import create_engine
 
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
 from tests.inside import parts_of
 
+PAY = Money.of("0.1")
 QUERY = """
 SELECT u.task_run_id, a.assignment_index, u.unit_index, w.worker_name, u.status, g.accepted_at, s.received_at,
        u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id, a.shared, s.data, s.files
@@ -29,7 +31,7 @@ def _answers(task_run_id: str, count: int) -> Changes:
     changes = Changes(task_run_id)
     for index in range(1, count + 1):
         assignment = Assignment(new_id(), task_run_id, index, {"text": f"Sentence {index}"}, [{}])
-        unit = Unit(new_id(), assignment.assignment_id, 0, 0.1)
+        unit = Unit(new_id(), assignment.assignment_id, 0, PAY)
         worker = Worker(new_id(), f"w{index}", "link")
         agent = Agent(new_id(), unit.unit_id, worker.worker_id, f"r{index}", AgentStatus.COMPLETED, 1e9 + index)
         answer = {"label": "positive", "sure": index % 7, "comment": f"because of {index}"}

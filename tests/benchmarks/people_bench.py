@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import create_engine
 
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
@@ -17,6 +18,7 @@ from tests.benchmarks.harness import Figure, launched
 from tests.inside import parts_of, people_model_of
 
 WORKERS, UNITS, QUALIFICATIONS = 10_000, 100_000, 10
+PAY = Money.of("0.1")
 TABLES = {
     "units": """SELECT u.unit_id, u.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, u.status,
         u.pay_amount, u.worker_id, w.worker_name, u.agent_id FROM units u
@@ -38,7 +40,7 @@ def _work(task_run_id: str) -> Changes:
     changes.changes += [AddWorker(worker, 1e9) for worker in workers]
     for index in range(1, UNITS + 1):
         assignment = Assignment(new_id(), task_run_id, index, {}, [{}])
-        unit, worker = Unit(new_id(), assignment.assignment_id, 0, 0.1), workers[index % WORKERS]
+        unit, worker = Unit(new_id(), assignment.assignment_id, 0, PAY), workers[index % WORKERS]
         agent = Agent(new_id(), unit.unit_id, worker.worker_id, f"r{index}", AgentStatus.COMPLETED, 1e9 + index)
         changes.changes += [
             AddAssignments([assignment], [unit]),

@@ -18,6 +18,7 @@ from mephisto_nb.model.changes import (
     Changes,
     SetGrant,
 )
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Assignment, Payment, Unit, Worker
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AgentStatus, PaymentKind, UnitStatus
@@ -26,6 +27,7 @@ from tests.benchmarks.harness import Figure, launched
 from tests.inside import parts_of
 
 UNITS, WORKERS, DECIDED_AT_ONCE = 100_000, 1_000, 10_000
+PAY = Money.of("0.1")
 T = TypeVar("T")
 
 
@@ -40,13 +42,13 @@ def _decided(task_run_id: str) -> Changes:
         ids = new_id(), new_id(), new_id()
         accepted = UnitStatus.ACCEPTED if index > DECIDED_AT_ONCE else UnitStatus.COMPLETED
         status = AgentStatus.APPROVED if index > DECIDED_AT_ONCE else AgentStatus.COMPLETED
-        unit = Unit(ids[1], ids[0], 0, 0.1, accepted, ids[2], worker)
+        unit = Unit(ids[1], ids[0], 0, PAY, accepted, ids[2], worker)
         changes.changes += [
             AddAssignments([Assignment(ids[0], task_run_id, index, {"n": index}, [{}])], [unit]),
             AddAgent(Agent(ids[2], ids[1], worker, f"r{index}", status, 1e9 + index)),
         ]
         if index > DECIDED_AT_ONCE:
-            pay = Payment(new_id(), new_id(), worker, PaymentKind.REWARD, 0.1, "", 1e9, task_run_id, ids[1])
+            pay = Payment(new_id(), new_id(), worker, PaymentKind.REWARD, PAY, "", 1e9, task_run_id, ids[1])
             about = (UnitStatus.COMPLETED, UnitStatus.ACCEPTED, "clear", "", "eve", 1e9 + index, pay.payment_id)
             changes.changes += [AddPayment(pay), AddReview(Review(new_id(), ids[1], ids[2], worker, *about))]
     return changes

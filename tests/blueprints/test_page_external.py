@@ -134,6 +134,20 @@ def test_a_link_of_ours_gives_its_key_and_hides_it(page, mock) -> None:
     [came] = mock.registrations
     assert came["parameters"] == dict(parse_qsl(urlsplit(link).query)) | dict(parse_qsl(urlsplit(link).fragment))
     assert crowd.identify(came).worker_name == "P-001"
+    page.goto(crowd.get_worker_url(mock.url, "P-002"))
+    expect(page.get_by_label("Answer")).to_be_visible()
+    assert crowd.identify(mock.registrations[-1]).worker_name == "P-002"
+
+
+def test_a_whole_link_where_an_incomplete_one_was_counts(page, mock) -> None:
+    page.add_init_script("Storage.prototype.setItem = () => { throw new Error('full') }")
+    link = ExternalProvider(GIVEN["link_list"]).get_worker_url(mock.url, "P-001")
+    page.goto(link.partition("#")[0])
+    expect(page.get_by_label("Answer")).to_be_visible()
+    with page.expect_request("**/request_agent"):
+        page.evaluate("(link) => { location.href = link }", link)
+    expect(page.get_by_label("Answer")).to_be_visible()
+    assert ["key" in one["parameters"] for one in mock.registrations] == [False, True]
 
 
 def test_where_nothing_can_be_kept_the_address_stays(page, mock) -> None:
@@ -141,6 +155,18 @@ def test_where_nothing_can_be_kept_the_address_stays(page, mock) -> None:
     page.goto(f"{mock.url}?{IDS}")
     expect(page.get_by_label("Answer")).to_be_visible()
     assert urlsplit(page.url).query == IDS
+    page.get_by_label("Answer").fill("42")
+    # As a page of one's own may lead to a part of itself. If it were loaded again, this would be cut off.
+    page.evaluate(
+        """async () => {
+          const changed = new Promise((resolve) => window.addEventListener("hashchange", resolve));
+          location.hash = "#section";
+          await changed;
+          for (let times = 0; times < 20; times += 1) await fetch("status");
+        }"""
+    )
+    expect(page.get_by_label("Answer")).to_have_value("42")
+    assert len(mock.registrations) == 1
 
 
 def test_an_address_of_any_length_is_read_as_far_as_it_can_be(page, mock) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
+from decimal import Decimal
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from mephisto_nb.display.dashboard.attention import describe_attention
 from mephisto_nb.display.dashboard.moment import Moment, describe_money, describe_unpaid
 from mephisto_nb.display.dashboard.statistics import RunningMedian
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import UnitStatus
 
 #: When all of these are.
@@ -112,6 +114,7 @@ def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money
         num_answered=counts["answered"],
         at_work={},
         often_left={},
+        rules=SimpleNamespace(pay_amount=REWARD),
         state=SimpleNamespace(
             task_run_id=RUN_ID,
             agents={},
@@ -141,9 +144,10 @@ def state_of(
     """
     about = {**RUN, **run}
     pay = {(UnitStatus(name), REWARD): counts[name] for name in UNITS}
-    hourly = hourly_of(counts["answered"], None if median is None else 3600 * REWARD / median)
+    hourly = hourly_of(counts["answered"], None if median is None else 3600 * float(REWARD) / median)
     unpaid = describe_unpaid({UnitStatus(name): counts[name] for name in UNITS})
-    money = {**describe_money(pay, REWARD, fee_rate, hourly, MINIMUM), "unpaid": unpaid, "owed": None, "sent": None}
+    money = describe_money(pay, REWARD, Decimal(str(fee_rate)), hourly, MINIMUM)
+    money |= {"unpaid": unpaid, "owed": None, "sent": None}
     rows = [person(number) for number in range(min(50, counts["assigned"]))]
     is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
     following = attention_of(about["status"], counts, pay, money)
@@ -156,14 +160,14 @@ def state_of(
         "people": {"at_work": counts["assigned"], "connected": len(rows), "seen": 0, "rows": rows, **(people or {})},
         "newest": list(newest),
         "attention": sorted([*notices, *following], key=lambda one: SEVERITIES.index(one["severity"])),
-        "limits": {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0, "task_reward": REWARD},
+        "limits": {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0, "task_reward": float(REWARD)},
         "rates": {"returned": 0, "dropped": 0, "timed_out": 0, "page_errors": 0, "workers_with_errors": 0},
         "work": None,
         "next": NEXT if is_over else [],
     }
 
 
-REWARD, MINIMUM, RUN_ID = 0.15, 12.0, "01kb2m7v9x"
+REWARD, MINIMUM, RUN_ID = Money.of("0.15"), Money.of(12), "01kb2m7v9x"
 SEVERITIES = ("error", "warning", "info")
 NEXT = [
     {"code": "run.review()", "words": "goes through the answers to decide on"},
@@ -306,7 +310,8 @@ def listed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
     run, counts = state["run"], state["units"]
     same = {name: run[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")}
     numbers = {"answered": counts["answered"], "total": counts["total"], "at_work": state["people"]["at_work"]}
-    cost = {"spent": state["money"]["spent"], "whole_cost": state["money"]["total"]}
+    money = state["money"]
+    cost = {"spent": money["spent"], "whole_cost": money["total"], "currency": money["currency"]}
     urgent = sum(one["severity"] != "info" for one in state["attention"])
     return {**same, **numbers, **cost, "attention": urgent, **changes}
 
@@ -324,7 +329,9 @@ RUNS: dict[str, Any] = {
         listed(FINISHED, id="e", name=LONG),
     ],
 }
-RUNS |= {name: sum(run[name] for run in RUNS["runs"]) for name in ("spent", "whole_cost")}
+RUNS["sums"] = [
+    {"currency": "USD", **{name: sum(run[name] for run in RUNS["runs"]) for name in ("spent", "whole_cost")}}
+]
 
 SUBMISSION: dict[str, Any] = {
     "agent_id": "done0",

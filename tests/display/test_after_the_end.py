@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import frames_of, live_of, parts_of, run_list, watch
@@ -220,5 +221,5 @@ async def test_a_run_that_is_found_to_be_live_is_told_in_a_line(make_operator: M
 
 def test_nobody_has_set_a_minimum_for_a_run_that_was_imported() -> None:
     config = {"mephisto": {"task": {"minimum_hourly_pay": 8.0}}}
-    assert minimum_hourly_pay_of(config) == minimum_hourly_pay_of({}) == 8.0
-    assert minimum_hourly_pay_of({**config, "imported": {}}) == 0.0
+    found = [stored_task_pay(one).minimum_hourly_pay for one in (config, {}, {**config, "imported": {}})]
+    assert found == [Money.of(8), Money.of(8), Money(0)]

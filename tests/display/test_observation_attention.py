@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from mephisto_nb.display.dashboard.moment import LINK_AWAY, Moment, describe_mon
 from mephisto_nb.display.dashboard.statistics import RunStatistics
 from mephisto_nb.kernel.client_io_handler import Absence
 from mephisto_nb.kernel.live_run import RunTally
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.steering import change_limits, launch_more, pause
@@ -82,7 +84,7 @@ class Scene:
     def notices(self) -> dict[str, dict[str, Any]]:
         moment = Moment(self.run.now, self.status, self.statistics, self.live, self.errors)  # type: ignore[arg-type]
         hourly, reward = self.statistics.hourly, self.run.state.rules.pay_amount
-        money = describe_money(self.statistics.pay, reward, 0.0, hourly, self.minimum)
+        money = describe_money(self.statistics.pay, reward, Decimal(0), hourly, Money.of(self.minimum))
         found = describe_attention(moment, money)
         assert all(one["severity"] in ("error", "warning", "info") and one["remedy"] for one in found)
         return {one["key"]: one for one in found}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from mephisto_nb.display.dashboard.moment import LONGEST, describe_money, describe_unpaid, preview_of
 from mephisto_nb.display.dashboard.statistics import NEWEST, RunningMedian, RunStatistics
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.steering import change_limits, pause, resume
 from tests.rules.rehearsal import Rehearsal
@@ -25,11 +27,13 @@ def hourly(*amounts: float) -> RunningMedian:
 
 
 def test_money_is_counted_by_what_has_become_of_units_with_fees() -> None:
-    pay = {
+    counted = {
         (S.COMPLETED, 0.1): 3, (S.ACCEPTED, 0.2): 1, (S.SOFT_REJECTED, 0.1): 1, (S.REJECTED, 0.1): 7,
         (S.ASSIGNED, 0.1): 2, (S.CREATED, 0.25): 4, (S.LAUNCHED, 0.1): 1, (S.EXPIRED, 0.1): 9,
     }  # fmt: skip
-    money = describe_money(pay, reward=0.25, fee_rate=0.2, hourly=hourly(7.0, 9.0, 11.0), minimum=8.0)
+    pay = {(status, Money.of(amount)): count for (status, amount), count in counted.items()}
+    about = {"reward": Money.of(0.25), "fee_rate": Decimal("0.2"), "minimum": Money.of(8)}
+    money = describe_money(pay, hourly=hourly(7.0, 9.0, 11.0), **about)
     assert {name: money[name] for name in ("spent", "committed", "to_come", "total")} == {
         "spent": 0.72, "committed": 0.24, "to_come": 1.32, "total": 2.28
     }  # fmt: skip
@@ -67,10 +71,8 @@ def test_what_costs_nothing_is_said_where_there_is_any(counts: dict[UnitStatus, 
 def test_pay_is_below_the_minimum_only_where_there_is_pay(
     reward: float, per_hour: float | None, minimum: float, below: bool
 ) -> None:
-    assert (
-        describe_money({}, reward, 0.0, hourly(*([] if per_hour is None else [per_hour])), minimum)["below_minimum"]
-        is below
-    )
+    earned = hourly(*([] if per_hour is None else [per_hour]))
+    assert describe_money({}, Money.of(reward), Decimal(0), earned, Money.of(minimum))["below_minimum"] is below
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_statistics_updated_by_steps_equal_those_of_a_full_read() -> None:
         elif n % 5 != 4:
             run.submit(agent, {"n": n})
         else:
-            change_limits(run.step(), {"task_reward": 0.5 + n / 10})
+            change_limits(run.step(), {"task_reward": Money.of(0.5 + n / 10)})
         watched.tell()
         assert watched.same_from_scratch()
     assert len(watched.statistics.newest) == NEWEST

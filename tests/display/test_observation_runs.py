@@ -24,7 +24,7 @@ async def test_runs_are_listed_with_how_far_they_are_and_what_they_cost(operator
     assert told == [("colours", "live", 0, 2, 1), ("moods", "ended", 1, 3, 0)]
     costs = [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]]
     assert costs == [(0.0, 0.2), (0.1, 0.1)]
-    assert (runs.state()["spent"], runs.state()["whole_cost"]) == (0.1, 0.3)
+    assert runs.state()["sums"] == [{"currency": "USD", "spent": 0.1, "whole_cost": 0.3}]
     json.dumps(runs.state())
 
 

@@ -196,7 +196,7 @@ async def test_what_was_said_after_a_decision_is_all_that_it_did(operator: Opera
 async def test_the_price_of_an_answer_is_told_as_it_is(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
     with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
-        connection.exec_driver_sql("UPDATE units SET pay_amount = 0.035")
+        connection.exec_driver_sql("UPDATE units SET pay_amount = 3500")
     assert (await ask(run.review().panel_model, "show", {}))["pays"] == "$0.0350"
 
 

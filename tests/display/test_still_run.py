@@ -128,7 +128,7 @@ def test_an_operator_lists_its_runs() -> None:
 
 def test_no_sum_is_told_of_runs_whose_costs_were_not_read() -> None:
     runs = [{**run, "spent": None, "whole_cost": None} for run in RUNS["runs"]]
-    assert "$" not in Words(draw_operator({**RUNS, "runs": runs, "spent": None, "whole_cost": None})).text
+    assert "$" not in Words(draw_operator({**RUNS, "runs": runs, "sums": []})).text
 
 
 def test_an_operator_with_nothing_to_do_says_what_to_do() -> None:

@@ -19,16 +19,17 @@ class LinkedRun:
 
     url = "http://127.0.0.1:3000/"
 
-    def __init__(self, has_own_links: bool = True) -> None:
+    def __init__(self, has_own_links: bool = True, entry: str | None = None) -> None:
         self.has_own_links = has_own_links
-        self.parts = SimpleNamespace(writer=SimpleNamespace(home=HomeLoop()))
+        provider = SimpleNamespace(get_entry_url=lambda url: entry)
+        self.parts = SimpleNamespace(writer=SimpleNamespace(home=HomeLoop()), provider=provider)
 
     def get_worker_url(self, name: str) -> str:
         return f"{self.url}?w={name}"
 
 
-def driven(has_own_links: bool = True) -> DrivenRun:
-    live: Any = LinkedRun(has_own_links)
+def driven(has_own_links: bool = True, entry: str | None = None) -> DrivenRun:
+    live: Any = LinkedRun(has_own_links, entry)
     return DrivenRun(live, RunSteering("run", live), frames=live)
 
 
@@ -51,6 +52,11 @@ async def test_where_one_link_does_for_all_it_is_copied() -> None:
         LinkedRun.url,
         f"All workers come by one link: {LinkedRun.url}",
     )
+
+
+async def test_the_address_for_a_crowds_form_is_copied_as_it_is() -> None:
+    entry = "http://127.0.0.1:3000/?id=%SURVEY_CODE%"
+    assert (await act(driven(entry=entry), "worker_links", {})).text == entry
 
 
 def test_a_preview_names_the_first_of_many(run: Any) -> None:

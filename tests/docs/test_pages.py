@@ -31,6 +31,9 @@ EXPECTED: dict[str, Any] = {
     ),
     "docs/howto/form.md": lambda names: list(names["described"].find_problems({"mood": "grim", "why": "?"})) == ["why"],
     "docs/guides/results.md": lambda names: sorted(names["results"]["answer.mood"]) == ["glad", "grim"],
+    "docs/guides/rehearsing-prolific.md": lambda names: (
+        "it is not known whether" in names["told"] and names["prolific"].books.paid("bonus").amount == 50
+    ),
     "docs/guides/restarts.md": lambda names: names["run"].status == "ended",
     "docs/guides/settings.md": lambda names: names["config"].mephisto.task.task_reward == 0.15,
     "docs/migration.md": lambda names: names["config"].mephisto.task.task_reward == 0.15,

@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.kernel import can_do_unit
 from mephisto_nb.kernel.worker_pool import WorkerPool
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
@@ -29,7 +30,7 @@ def why(run: TaskRun) -> list[str]:
 
 
 async def test_the_function_decides_who_gets_which_unit(operator: Operator) -> None:
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[str, Money]] = []
 
     async def only_the_second(worker: Any, unit: Any) -> bool:
         asked.append((worker.worker_name, unit.pay_amount))
@@ -41,7 +42,7 @@ async def test_the_function_decides_who_gets_which_unit(operator: Operator) -> N
         agent_id = await take(worker("ann"))
     units = run.units().set_index("agent_id")
     assert units.at[agent_id, "assignment_index"] == 1
-    assert asked == [("ann", 0.1), ("ann", 0.1)]
+    assert asked == [("ann", Money.of(0.1))] * 2
     assert why(run) == [can_do_unit.ASKED, can_do_unit.ANSWERED]
     assert parts_of(run).tally.turned_away == {}
 

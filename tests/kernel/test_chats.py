@@ -372,6 +372,7 @@ async def test_who_waits_is_told_how_many_are_there_and_is_paid_for_waiting(
         outcomes = await asyncio.gather(talking, other)
     assert [how for how, _ in outcomes] == ["timeout", "timeout"]
     assert [(room["here"], room["wanted"]) for room in outcomes[0][1].waiting][:2] == [(1, 3), (2, 3)]
+    assert {room["pay"] for room in outcomes[0][1].waiting} == {"$0.40"}
     assert list(run.payments()["amount"]) == [0.4, 0.4]
     await run.force_shutdown()
 

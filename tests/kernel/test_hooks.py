@@ -13,6 +13,7 @@ import pytest
 from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.kernel import hooks
 from mephisto_nb.kernel.run_tasks import Supervisor
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
@@ -38,7 +39,7 @@ async def test_a_hook_reads_what_was_asked_and_what_came_back(operator: Operator
     await run.completed()
     (unit,) = seen
     assert (unit.worker_name, unit.inputs, unit.answer, unit.pay_amount, unit.status) == (
-        "ann", {"text": "text 0"}, {"mood": "glad"}, 0.25, "completed",
+        "ann", {"text": "text 0"}, {"mood": "glad"}, Money.of("0.25"), "completed",
     )  # fmt: skip
     (row,) = run.results().to_dict("records")
     for name in ("unit_id", "agent_id", "worker_id", "assignment_id", "assignment_index", "unit_index", "task_run_id"):
@@ -104,8 +105,8 @@ async def test_a_bonus_is_owed_once_for_each_reason(operator: Operator) -> None:
     assert watch(run).state()["money"]["spent"] == pytest.approx(0.1 + 1.0)
 
 
-BAD = [(0, "care"), (-1, "care"), (float("nan"), "care"), (float("inf"), "care"), (True, "care"), ("1", "care"),
-       (20.01, "care"), (1, ""), (1, None)]  # fmt: skip
+BAD = [(0, "care"), (-1, "care"), (float("nan"), "care"), (float("inf"), "care"), (True, "care"), ("much", "care"),
+       (20.01, "care"), (0.000001, "care"), (Money.of(1, "GBP"), "care"), (1, ""), (1, None)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("amount", "reason"), BAD, ids=str)
@@ -129,7 +130,7 @@ async def test_the_most_that_a_bonus_may_be_is_a_setting(operator: Operator) -> 
     await answer(run)
     await run.completed()
     assert run.payments().empty
-    assert "more than mephisto.task.maximum_bonus, 0.40" in "".join(run.attention)
+    assert "more than mephisto.task.maximum_bonus, $0.40" in "".join(run.attention)
 
 
 async def test_a_slow_hook_delays_neither_answers_nor_other_hooks(operator: Operator) -> None:

@@ -16,6 +16,7 @@ import pytest
 from mephisto_nb.blueprints.mock import MockBlueprint
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.frames import people_frames
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.qualifications import Comparator, make_requirement
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.operator import Operator
@@ -263,18 +264,18 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
     workers = [("a", "ann", "link", False, 1e9, False), ("b", "bob", "link", True, 1e9, True)]
     # 60 s and 180 s for 0.10 each, and a rejected one of 120 s: 0.20 + 0.40 of bonus, in 3 units of 120 s.
     work = [
-        ("run", "a", "completed", 0.0, 60.0, "accepted", 0.1),
-        ("run", "a", "completed", 0.0, 180.0, "completed", 0.1),
-        ("else", "a", "rejected", 0.0, 120.0, "rejected", 0.1),
-        ("else", "a", "returned", 0.0, None, None, None),
+        ("run", "a", "completed", 0.0, 60.0, "accepted", 10_000, "USD"),
+        ("run", "a", "completed", 0.0, 180.0, "completed", 10_000, "USD"),
+        ("else", "a", "rejected", 0.0, 120.0, "rejected", 10_000, "USD"),
+        ("else", "a", "returned", 0.0, None, None, None, "USD"),
     ]
     paid = [
-        {"worker_id": "a", "kind": "bonus", "status": "owed", "amount": 0.4},
-        {"worker_id": "a", "kind": "bonus", "status": "failed", "amount": 9.0},
-        {"worker_id": "a", "kind": "waiting", "status": "owed", "amount": 9.0},
+        {"worker_id": "a", "kind": "bonus", "status": "owed", "amount": Money.of(0.4)},
+        {"worker_id": "a", "kind": "bonus", "status": "failed", "amount": Money.of(9)},
+        {"worker_id": "a", "kind": "waiting", "status": "owed", "amount": Money.of(9)},
     ]
     notes = operator.workers.notes()
-    frame = people_frames.workers_frame(workers, {}, work, paid, notes, {"run": 8.0, "else": 12.0})
+    frame = people_frames.workers_frame(workers, {}, work, paid, notes, {"run": Money.of(8), "else": Money.of(12)})
     ann, bob = frame.to_dict("records")
     assert (ann["runs"], ann["units"], ann["approved"], ann["rejected"], ann["left"]) == (2, 3, 1, 1, 1)
     assert (ann["waiting"], ann["earned"], ann["waiting_pay"], ann["bonuses"]) == (1, 0.1, 0.1, 0.4)

@@ -43,6 +43,18 @@ CASES: dict[str, Case] = {
         ConfigError,
         "after_failed_check is 'repeat', but people do an assignment together here.* Set it to 'flag'",
     ),
+    "pay for waiting that cannot be exact": (
+        lambda: compose("chat", blueprint_args={"when_waited": "pay", "waiting_pay": 0.0000012}, task=TASK),
+        SharedTaskState(),
+        ConfigError,
+        "mephisto.blueprint.waiting_pay cannot be 1.2e-06: amounts of USD have at most 5 decimal places",
+    ),
+    "a reward that cannot be exact": (
+        lambda: mock_config(task_reward=0.0000012),
+        SharedTaskState(),
+        ConfigError,
+        "mephisto.task.task_reward cannot be 1.2e-06",
+    ),
     "an unknown key": (
         lambda: {"mephisto": {"task": {**TASK, "task_rewrad": 1}, "blueprint": {"_blueprint_type": "mock"}}},
         None,

@@ -15,7 +15,7 @@ def test_each_setting_has_a_default_and_says_what_it_does() -> None:
     assert (found["default"] != "").all()
     named = found.set_index("setting")
     assert named.loc["mephisto.task.task_reward", "default"] == "required"
-    assert named.loc["mephisto.task.minimum_hourly_pay", "default"] == "8.0"
+    assert named.loc["mephisto.task.minimum_hourly_pay", "default"] == "None"
 
 
 def test_settings_are_found_by_a_word_of_name_or_description() -> None:
@@ -26,7 +26,7 @@ def test_settings_are_found_by_a_word_of_name_or_description() -> None:
 
 def test_settings_of_one_blueprint_leave_the_others_out() -> None:
     plugins = set(mnb.settings(blueprint="chat")["plugin"])
-    assert {"chat", "gates", "link", "local", ""} == plugins
+    assert {"chat", "gates", "external", "link", "local", ""} == plugins
     with pytest.raises(UnknownTypeError, match="Did you mean 'chat'"):
         mnb.settings(blueprint="chatt")
 
@@ -34,4 +34,10 @@ def test_settings_of_one_blueprint_leave_the_others_out() -> None:
 def test_a_list_of_settings_is_shown_whole() -> None:
     shown = mnb.settings("mephisto.task")
     assert "..." not in repr(shown)
-    assert "asks of researchers at least." in shown._repr_html_()
+    assert "asks of researchers at least" in shown._repr_html_()
+
+
+def test_settings_within_settings_are_among_them() -> None:
+    found = mnb.settings("mephisto.provider.returned").set_index("setting")
+    assert found.loc["mephisto.provider.returned.redirect", "plugin"] == "external"
+    assert "https" in str(found.loc["mephisto.provider.returned.redirect", "what_it_does"])

@@ -8,12 +8,14 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mephisto_nb.errors import ClosedError, ConfigError
+from mephisto_nb.model.money import Money
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
@@ -63,7 +65,7 @@ async def test_a_pause_and_limits_outlive_the_kernel(make_operator: Callable[...
     again = await make_operator().reconnect(run.task_run_id)
     assert (again.status, again.counts) == ("paused", {"created": 1, "launched": 2})
     rules = parts_of(again).engine.state.rules
-    assert (rules.pay_amount, rules.maximum_units_per_worker, rules.max_num_concurrent_units) == (0.25, 1, 2)
+    assert (rules.pay_amount, rules.maximum_units_per_worker, rules.max_num_concurrent_units) == (Money.of(0.25), 1, 2)
     async with crowd_of(again) as worker:
         assert (await worker("ann").register())["failure_code"] == "paused"
         await again.steering.resume_launching()
@@ -95,7 +97,7 @@ async def test_pay_changes_in_the_frames_for_those_who_come_later(operator: Oper
         await parts_of(run).engine.wait_until(lambda state: state.counts["completed"] == 2)
     assert list(run.results()["pay_amount"]) == [0.1, 0.2]
     (row,) = (detail for detail in run.events()["detail"] if detail and "after" in detail)
-    assert row == {"before": {"task_reward": 0.1}, "after": {"task_reward": 0.2}}
+    assert row == {name: {"task_reward": pay, "currency": "USD"} for name, pay in (("before", 0.1), ("after", 0.2))}
 
 
 async def test_units_drawn_after_a_change_of_the_reward_get_the_new_one(operator: Operator) -> None:
@@ -113,8 +115,9 @@ async def test_units_drawn_after_a_change_of_the_reward_get_the_new_one(operator
     [
         ({}, "none was given"),
         ({"task_reward": -0.1}, "task_reward cannot become -0.1"),
-        ({"task_reward": float("nan")}, "task_reward cannot become nan"),
-        ({"task_reward": "0.1"}, "task_reward cannot become '0.1'"),
+        ({"task_reward": float("nan")}, "task_reward cannot be nan"),
+        ({"task_reward": 0.000001}, "task_reward cannot be 1e-06: amounts of USD have at most 5"),
+        ({"task_reward": Money.of(1, "GBP")}, "task_reward is in GBP, but here USD is paid"),
         ({"max_num_concurrent_units": 1.5}, "max_num_concurrent_units cannot become 1.5. Give a whole number"),
         ({"maximum_units_per_worker": True}, "maximum_units_per_worker cannot become True"),
     ],
@@ -159,7 +162,7 @@ async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None
 
 async def test_a_preview_of_higher_pay_counts_the_fees(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await launch(operator, rows(10))
-    monkeypatch.setattr(LinkProvider, "FEE_RATE", 0.2)
+    monkeypatch.setattr(LinkProvider, "FEE_RATE", Decimal("0.2"))
     assert run.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
     assert run.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
     assert watch(run).state()["money"]["to_come"] == pytest.approx(1.2)

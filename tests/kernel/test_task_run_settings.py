@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import check_config, compose, resolve_config, settings_from_dict
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, UnknownTypeError
+from mephisto_nb.model.task_run_args import stored_task_pay
 
 pytestmark = pytest.mark.usefixtures("plugins")
 
@@ -148,3 +149,42 @@ def test_a_configuration_from_elsewhere_is_checked_alike(wrap: Any) -> None:
     assert resolve_config(wrap(given)).provider_type == "link"
     with pytest.raises(UnknownKeyError, match="task_rewrad"):
         resolve_config(wrap({"mephisto": {**given["mephisto"], "task": {**TASK, "task_rewrad": 1}}}))
+
+
+def pay_of(**task: Any) -> list[str]:
+    pay = stored_task_pay(resolve_config(compose("page", task={**TASK, **task})).as_dict())
+    return [str(amount) for amount in (pay.task_reward, pay.minimum_hourly_pay, pay.maximum_bonus)]
+
+
+def test_amounts_are_of_the_currency_of_the_task() -> None:
+    assert pay_of() == ["$0.15", "$8.00", "$20.00"]
+    assert pay_of(currency="GBP") == ["£0.15", "£6.00", "£20.00"]
+    assert pay_of(currency="JPY", task_reward=30) == ["30 JPY", "0 JPY", "20 JPY"]
+    assert pay_of(currency="EUR", minimum_hourly_pay=9, maximum_bonus=0.5) == ["€0.15", "€9.00", "€0.50"]
+    assert pay_of(minimum_hourly_pay=0)[1] == "$0.00"
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ({"currency": "dollars"}, r"mephisto\.task\.currency is 'dollars'\. Give a currency's code"),
+        ({"task_reward": 0.0000012}, r"mephisto\.task\.task_reward cannot be 1\.2e-06: .*at most 5 decimal places"),
+        ({"currency": "JPY", "task_reward": 0.00012}, r"mephisto\.task\.task_reward cannot be .*JPY have at most 3"),
+        ({"minimum_hourly_pay": 1 / 3}, r"mephisto\.task\.minimum_hourly_pay cannot be .*Round it"),
+        ({"maximum_bonus": float("inf")}, r"mephisto\.task\.maximum_bonus cannot be inf"),
+        ({"task_reward": -0.1}, r"mephisto\.task\.task_reward is -0\.1; it must be 0 or more"),
+    ],
+)
+def test_an_amount_that_cannot_be_exact_is_refused_by_its_key(task: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        resolve_config(compose("page", task={**TASK, **task}))
+
+
+def test_what_was_stored_before_amounts_were_exact_is_rounded() -> None:
+    stored = resolve_config(compose("page", task=TASK)).as_dict()
+    del stored["mephisto"]["task"]["currency"]
+    stored["mephisto"]["task"] |= {"task_reward": 0.1234567, "minimum_hourly_pay": 12.0, "maximum_bonus": float("inf")}
+    assert settings_from_dict(stored).task.currency == "USD"
+    pay = stored_task_pay(stored)
+    assert (str(pay.task_reward), str(pay.minimum_hourly_pay)) == ("$0.12346", "$12.00")
+    assert pay.maximum_bonus > pay.minimum_hourly_pay

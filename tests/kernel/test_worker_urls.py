@@ -24,6 +24,7 @@ async def test_a_list_of_names_gives_a_frame_of_links(operator: Operator) -> Non
     assert links.url.tolist() == [run.get_worker_url("ann"), run.get_worker_url("Bob Lee")]
     assert run.get_worker_url("ann ") == run.get_worker_url("ann")
     assert run.get_worker_urls([]).empty
+    assert run.get_worker_url() == run.url  # whose page asks for a name
     with pytest.raises(ConfigError, match="5 is no name"):
         run.get_worker_url(5)  # type: ignore[arg-type]
     driven = DrivenRun(live_of(run), run.steering, frames_of(run))

@@ -242,6 +242,14 @@ def test_signatures_are_compared_in_constant_time(shared: str, monkeypatch: pyte
     assert compared == [(hmac.new(b"between us", b"a", hashlib.sha256).hexdigest().encode(), b"x")]
 
 
+def test_a_secret_is_looked_for_once(shared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = plain(signed=SignedArrivalArgs("sig", "panel", over="{participant}"))
+    came = {"rid": "a", "sig": signed_of("a", shared)}
+    arrive(provider, came)
+    monkeypatch.delenv("MEPHISTO_SECRET_PANEL")
+    assert arrive(provider, came).worker_name == "a"
+
+
 def test_a_link_for_a_rehearsal_is_signed_as_the_crowd_would(shared: str) -> None:
     provider = plain(signed=SignedArrivalArgs("hash", "panel", encoding="base64"))
     query = urlsplit(provider.get_worker_url(f"{URL}?x=1", "ann")).query

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -107,6 +108,16 @@ def test_every_preset_and_its_source_are_said() -> None:
         assert one.source in said
         assert one.verified in said
         assert all(f"- {outcome.value}: " in said for outcome in Outcome)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_guide_says_of_a_preset_what_it_says_itself(name: str) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "crowds.md").read_text(encoding="utf-8")
+    [row] = [line for line in guide.splitlines() if line.startswith(f"| `{name}` |")]
+    one = TABLE[name]
+    assert all(words in row for words in (one.title, one.to_do, one.verified))
+    if name != "sona_by_redirect":
+        assert all(f"`{key}`" in row for key in (*one.needs, *one.may_have, *one.secrets))
 
 
 @pytest.mark.parametrize("name", [name for name, one in TABLE.items() if one.needs])
@@ -354,6 +365,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "twice": ({"participant_parameter": "id", "session_parameter": "ID"}, "named twice"),
     "captured twice": ({"participant_parameter": "id", "captured": ["id"]}, "named twice"),
     "captured a role": ({"participant_parameter": "id", "captured": ["study"]}, "captured names 'study'"),
+    "captured and given": (
+        {"participant_parameter": "id", "captured": ["host"], "details": {"host": "a.org"}},
+        "captured names 'host', which is a name of yours",
+    ),
+    "captured and secret": (
+        {"participant_parameter": "id", "captured": ["token"], "secrets": {"token": "sona"}},
+        "captured names 'token', which is a name of yours",
+    ),
     "reserved value": ({"participant_parameter": "id", "details": {"participant": "x"}}, "no name for a value"),
     "reserved secret": ({"participant_parameter": "id", "secrets": {"code": "x"}}, "no name for a secret"),
     "value and secret": ({"participant_parameter": "id", "details": {"t": "x"}, "secrets": {"t": "y"}}, "or is taken"),

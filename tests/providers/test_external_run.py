@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.external import make_link_names
@@ -35,7 +35,7 @@ async def launch(operator: Operator, units: int = 2, **provider_args: Any) -> Ta
 
 async def test_people_come_by_their_ids_and_the_run_fills(real_operator: Operator) -> None:
     run = await launch(real_operator, **PROLIFIC)
-    assert run.entry_url == f"{run.url.rstrip('/')}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID=" + (
+    assert run.get_worker_url() == f"{run.url.rstrip('/')}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID=" + (
         "{{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
     )
     report = await simulate_workers(run, lambda data: data, num_workers=2, name="p")
@@ -55,7 +55,7 @@ async def test_who_opens_the_link_by_hand_is_nobody(real_operator: Operator) -> 
     run = await launch(real_operator, **PROLIFIC)
     async with crowd_of(run.url) as stranger:
         researcher = stranger("researcher")
-        researcher.link = run.entry_url or ""
+        researcher.link = run.get_worker_url()
         told = await researcher.register()
     assert told["agent_id"] is None
     assert "opened this link by hand" in told["failure_reason"]
@@ -66,7 +66,8 @@ async def test_a_list_of_links_is_a_frame_to_hand_out(real_operator: Operator) -
     run = await launch(real_operator, preset="link_list")
     links = run.get_worker_urls(make_link_names(2))
     assert links["worker_name"].tolist() == ["P-001", "P-002"]
-    assert run.entry_url is None
+    with pytest.raises(ConfigError, match="a link of their own"):
+        run.get_worker_url()
     async with crowd_of(run) as worker, crowd_of(run.url) as stranger:
         await take(worker("P-001"))
         false = stranger("P-002")
@@ -87,6 +88,22 @@ async def test_a_secret_is_in_nothing_that_is_kept(
     kept = b"".join(path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     assert b"credit_token" in kept
     assert b"c0ffee4711c0ffee" not in kept
+
+
+async def test_a_run_is_not_taken_up_without_its_secret(
+    real_operator: Operator, make_operator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEPHISTO_SECRET_SONA", "c0ffee")
+    args = GIVEN["sona"]
+    run = await launch(real_operator, preset="sona", details=args.details, secrets=args.secrets)
+    await real_operator.detach()
+    monkeypatch.delenv("MEPHISTO_SECRET_SONA")
+    with pytest.raises(MephistoError, match=r"there is none under 'sona'"):
+        await make_operator().reconnect(run.task_run_id)
+    monkeypatch.setenv("MEPHISTO_SECRET_SONA", "c0ffee")
+    again = await make_operator().reconnect(run.task_run_id)
+    async with crowd_of(again) as worker:
+        await take(worker("4711"))
 
 
 async def test_without_its_secret_nothing_is_launched_or_written(real_operator: Operator, data_dir: Path) -> None:

@@ -9,6 +9,7 @@ from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBl
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Submission
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import AgentStatus, UnitStatus
@@ -25,7 +26,7 @@ Row = tuple[int, str, JSON, float]
 def stored_run(
     operator: Operator, rows: list[Row], task_name: str = "moods", crowd: str = "link", **fields: Any
 ) -> Any:
-    """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 USD."""
+    """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 (USD)."""
     sample = sample_run(operator, task_name, crowd, **fields)
     add_answers(sample, rows)
     return operator.get_task_run(sample.id)
@@ -34,7 +35,7 @@ def stored_run(
 def sample_run(operator: Operator, task_name: str, crowd: str = "link", **fields: Any) -> SampleRun:
     """Store an ended run that nobody has answered."""
     database: Database = operator._runs.database
-    task = {**ABOUT, "task_reward": 0.25, "task_name": task_name}
+    task = {**ABOUT, "task_reward": 0.25, "task_name": task_name, "currency": fields.get("currency", "USD")}
     config = resolve_config(compose("mock", provider=crowd, task=task)).as_dict()
     given = {"ended_at": 2000.0, "config": config, "generator_done": True}
     return SampleRun(database, task_name=task_name, provider_type=crowd, **given | fields)
@@ -43,7 +44,8 @@ def sample_run(operator: Operator, task_name: str, crowd: str = "link", **fields
 def add_answers(run: SampleRun, rows: list[Row]) -> None:
     """Store answers, each with a unit of its item, as another kernel does: nobody here is told."""
     items = sorted({item for item, *_ in rows})
-    work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
+    pay = Money.of("0.25", run.run.currency)
+    work = {item: run.make_work(sum(row[0] == item for row in rows), pay=pay) for item in items}
     run.commit(*work.values())
     left = {item: list(work[item].units) for item in items}
     known = frames_of(run).database.people.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])

@@ -9,6 +9,7 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.model.money import Money
 from mephisto_nb.operator import Operator
 from mephisto_nb.review.reviewing import OUTCOME_COLUMNS
 from tests.inside import frames_of
@@ -260,7 +261,7 @@ async def test_a_bonus_without_an_own_maximum_is_held_against_the_usual_one(run:
         await run.review.approve(bonus=25)
 
 
-@pytest.mark.parametrize("maximum", ["5", -1, float("nan"), True])
+@pytest.mark.parametrize("maximum", ["much", -1, float("nan"), True, "0.000001", Money.of(5, "GBP")])
 async def test_a_maximum_that_is_no_amount_is_refused(thrifty: Any, maximum: Any) -> None:
     with pytest.raises(ConfigError, match="maximum_bonus"):
         await thrifty.review.approve(bonus=2, maximum_bonus=maximum)

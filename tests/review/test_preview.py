@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
 
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.money import Money, Sums
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.review import decide
 from mephisto_nb.review.decide import find_crowd
 from tests.review.answers import said, stored_run
+
+
+def dollars(amount: float) -> Sums:
+    return Sums.of([Money.of(amount)])
+
 
 ROWS = [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "grim")]
 
@@ -25,8 +32,9 @@ async def test_a_preview_says_what_comes_true(run: Any) -> None:
     await run.review.reject(worker="bob")
     rows = run.units()
     foreseen = run.review.preview("approve", rows, bonus=0.5, grant="careful", block=True)
-    assert (foreseen.units, foreseen.workers, foreseen.reward, foreseen.bonus) == (2, 1, 0.5, 1.0)
-    assert (foreseen.total, foreseen.grants, foreseen.blocks) == (1.5, 1, 1)
+    assert (foreseen.units, foreseen.workers) == (2, 1)
+    assert (foreseen.reward, foreseen.bonus, foreseen.total) == (dollars(0.5), dollars(1), dollars(1.5))
+    assert (foreseen.grants, foreseen.blocks) == (1, 1)
     assert dict(foreseen.refused) == {"was decided on before": 1}
     assert len(run.review.decisions()) == 1  # nothing was done
     outcome = await run.review.approve(rows, bonus=0.5, grant="careful", block=True)
@@ -48,12 +56,11 @@ async def test_a_preview_reads_as_sentences(run: Any) -> None:
 
 async def test_fees_are_part_of_the_sum(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dear(CrowdProvider[Any]):  # type: ignore[misc]
-        FEE_RATE: ClassVar[float] = 0.2
+        FEE_RATE: ClassVar[Decimal] = Decimal("0.2")
 
     monkeypatch.setattr(decide, "find_crowd", lambda _: Dear)
     foreseen = run.review.preview("approve", worker="bob", bonus=0.75)
-    assert foreseen.fees == pytest.approx(0.2)
-    assert foreseen.total == pytest.approx(1.2)
+    assert (foreseen.fees, foreseen.total) == (dollars(0.2), dollars(1.2))
     assert "$0.20 of fees" in str(foreseen)
 
 
@@ -64,7 +71,7 @@ def test_a_crowd_that_is_not_installed_is_none() -> None:
 async def test_several_runs_add_up(operator: Operator, run: Any) -> None:
     stored_run(operator, ROWS[:1])
     foreseen = operator.review.of("moods").preview("approve")
-    assert (foreseen.units, foreseen.total) == (4, 1.0)
+    assert (foreseen.units, foreseen.total) == (4, dollars(1))
 
 
 @pytest.mark.parametrize("verdict", ["approve", "undo"])

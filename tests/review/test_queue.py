@@ -100,7 +100,7 @@ def test_a_record_counts_what_was_decided_in_all_runs() -> None:
 
 
 def queue_of(frame: pd.DataFrame, order: str, reviews: Any = (), **gold: float) -> pd.DataFrame:
-    given = {"task_run_id": "run", "agent_id": frame["unit_id"], "unit_index": 0, "pay_amount": 0.1}
+    given = {"task_run_id": "run", "agent_id": frame["unit_id"], "unit_index": 0, "pay_amount": 0.1, "currency": "USD"}
     whole = frame.assign(**given, submitted_at=range(len(frame)))
     return review_queue(whole, worker_records(whole, list(reviews), gold), order)
 

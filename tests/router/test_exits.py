@@ -44,6 +44,12 @@ async def test_the_same_answer_tells_it_again_and_another_does_not(browser, oper
     assert "C0DE42" not in json.dumps(other)
 
 
+async def test_an_answer_that_nobody_sent_leads_nowhere(browser, operator):
+    agent = await give(operator, status="completed")
+    code, told = await browser.post("/submit_task", answer(agent, x=1))
+    assert (code, told) == (200, {"status": "Submitted!", "duplicate": True})
+
+
 async def test_it_outlasts_the_router(start_router):
     router = start_router()
     async with shake_hands(router.address) as operator:

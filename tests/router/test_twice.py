@@ -95,6 +95,17 @@ async def test_what_is_said_anew_is_heard_anew(browser, operator, agent):
     assert said == ["one", "two"]
 
 
+async def test_what_a_crowd_tells_twice_is_heard_twice(start_router, session):
+    # Only its reader knows whether it is the same event, or says the same of another moment.
+    router = start_router(crowd_events_key="k" * 22)
+    for _ in range(2):
+        answer = await Browser(router.address, session).post("/crowd_events/" + "k" * 22, {"id": 1})
+        assert answer == (200, {"status": "Received!"})
+    async with shake_hands(router.address) as operator:
+        bodies = {(await operator.message("crowd_event"))[1]["data"]["body"] for _ in range(2)}
+    assert len(bodies) == 1
+
+
 async def test_the_same_tip_of_two_agents_is_heard_twice(browser, operator):
     agents = [await operator.give_agent(), await operator.give_agent()]
     for agent in agents:

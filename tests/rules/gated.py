@@ -9,6 +9,7 @@ from typing import Any
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.changes import AddPayment
 from mephisto_nb.model.gates import GateFinding, GateRow, OnboardingAgent
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate, PaymentKind
@@ -56,8 +57,8 @@ class Gated(Rehearsal):
         self.workers: dict[str, Worker] = {}
         self.rows, self.broken = rows, set[Gate]()
         self.jobs: list[GateJob] = []
-        #: To whom is owed what, in US dollars, and for which unit.
-        self.owed: list[tuple[str, PaymentKind, float, str | None]] = []
+        #: To whom is owed what, and for which unit.
+        self.owed: list[tuple[str, PaymentKind, Money, str | None]] = []
         #: What agents have sent.
         self.sent: dict[str, JSON] = {}
         super().__init__(*units_each, gates=gate_rules(**settings), **limits)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from mephisto_nb._typing import JSON
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
@@ -29,6 +30,7 @@ class Rehearsal:
 
     def __init__(self, *units_each: int, launched: bool = True, **limits: Any) -> None:
         self.now = 0.0
+        limits |= {name: Money.of(limits[name]) for name in ("pay_amount", "waiting_pay") if name in limits}
         self.state = RunState("run", RunRules("mock", **limits), opened_at=0.0)
         self._numbers = count(1)
         self.last = self.step()

@@ -8,6 +8,7 @@ import pytest
 
 from mephisto_nb.display.actions._base import at_work
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
 from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.rules.arrivals import Held
@@ -322,7 +323,7 @@ def test_a_failed_answer_is_paid_and_its_unit_goes_to_another_worker() -> None:
     agent = take_and_send(run, "ann", RIGHT, after=1.0)
     launch_more(run.step())
     assert (agent.status, run.unit_of(agent).status) == (AgentStatus.SOFT_REJECTED, UnitStatus.SOFT_REJECTED)
-    assert run.owed == [("ann", PaymentKind.REWARD, 0.5, agent.unit_id)]
+    assert run.owed == [("ann", PaymentKind.REWARD, Money.of("0.5"), agent.unit_id)]
     assert not run.state.is_complete
     assert code_of(run.come("ann")) == "no_available_units"
     take_and_send(run, "bob", RIGHT)

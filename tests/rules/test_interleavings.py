@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
@@ -42,7 +43,8 @@ _KINDS = {
 _KIND = st.sampled_from([kind for kind, weight in _KINDS.items() for _ in range(weight)])
 _EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 11)), min_size=35, max_size=60)
 _CHANGES = [
-    {"max_num_concurrent_units": 1}, {"max_num_concurrent_units": 3, "task_reward": 0.2}, {"task_reward": 0.1},
+    {"max_num_concurrent_units": 1}, {"max_num_concurrent_units": 3, "task_reward": Money(2)},
+    {"task_reward": Money(1)},
     {"maximum_units_per_worker": 1}, {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0},
 ]  # fmt: skip
 _UNHELD = {UnitStatus.CREATED, UnitStatus.LAUNCHED}

@@ -6,6 +6,7 @@ import pytest
 
 from mephisto_nb.errors import TransitionError
 from mephisto_nb.model.changes import AddAssignments, ChangeUnit, GeneratorDone, ReopenRun
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.departures import expire_open
@@ -19,9 +20,10 @@ def _statuses(run: Rehearsal) -> list[str]:
 
 def test_an_assignment_has_a_unit_for_each_of_its_data() -> None:
     run = Rehearsal(2, 1, launched=False, pay_amount=0.15)
+    pay = Money.of("0.15")
     assert [a.index for a in run.state.assignments.values()] == [0, 1]
     assert [(unit.unit_index, unit.pay_amount, unit.status) for unit in run.units] == [
-        (0, 0.15, "created"), (1, 0.15, "created"), (0, 0.15, "created")
+        (0, pay, "created"), (1, pay, "created"), (0, pay, "created")
     ]  # fmt: skip
     added, done = run.last.changes.changes
     assert isinstance(added, AddAssignments)

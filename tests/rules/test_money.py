@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.money import Money, apportion, check_currency, total, totals
+from mephisto_nb.model.money import Money, Sums, apportion, check_currency, total, totals
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,29 @@ def test_the_parts_of_an_amount_add_up_to_it(amount: int, weights: list[int]) ->
     if any(weights):
         exact = [amount * one / sum(weights) for one in weights]
         assert all(abs(part.thousandths - one) <= 1 for part, one in zip(parts, exact, strict=True))
+
+
+def test_a_float_of_an_amount_is_the_nearest_there_is() -> None:
+    assert [float(Money(parts, code)) for parts, code in ((15_000, "USD"), (1, "USD"), (1, "JPY"), (1, "KWD"))] == [
+        0.15, 0.00001, 0.001, 0.000001
+    ]  # fmt: skip
+    assert all(Money.of(float(Money(parts))) == Money(parts) for parts in range(1, 100_000, 7))
+
+
+def test_a_part_of_an_amount_is_no_product_of_it() -> None:
+    assert Money.of("0.05") * 3 == 3 * Money.of("0.05") == Money.of("0.15")
+    with pytest.raises(TypeError):
+        _ = Money.of(1) * 0.5  # type: ignore[operator]
+
+
+def test_what_need_not_be_exact_is_rounded() -> None:
+    assert Money.nearest(1 / 3) == Money(33_333)
+    assert Money.nearest(-0.005, "GBP") == Money(-500, "GBP")
+
+
+def test_sums_are_by_currency_and_hold_nothing_that_is_zero() -> None:
+    sums = Sums.of([Money.of(1), Money.of(2, "GBP"), Money.of(3), Money(0, "EUR")])
+    assert (str(sums), repr(sums), str(Sums())) == ("£2.00 and $4.00", "<Sums: £2.00 and $4.00>", "nothing")
+    assert sums + Sums.of([Money.of(-4)]) == Sums.of([Money.of(2, "GBP")])
+    assert sums.share(Decimal("0.25")) == Sums.of([Money.of(1), Money.of("0.5", "GBP")])
+    assert (bool(sums), bool(Sums.of([Money(0)]))) == (True, False)

@@ -21,8 +21,8 @@ from tests.rules.rehearsal import Rehearsal
 WAITING, AT_WORK = AgentStatus.WAITING, AgentStatus.IN_TASK
 
 
-def pairs(*sizes: int, limits: dict[str, Any] | None = None, **rules: Any) -> Rehearsal:
-    return Rehearsal(*(sizes or (2,)), partners=PartnerRules(**rules), **(limits or {}))
+def pairs(*sizes: int, limits: dict[str, Any] | None = None, waiting_pay: float = 0, **rules: Any) -> Rehearsal:
+    return Rehearsal(*(sizes or (2,)), partners=PartnerRules(**rules), waiting_pay=waiting_pay, **(limits or {}))
 
 
 def statuses(run: Rehearsal, *agents: Agent) -> list[str]:

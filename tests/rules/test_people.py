@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mephisto_nb.model.changes import AddPayment, SetBlocked, SetGrant
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
 from mephisto_nb.rules.people import block, grant, pay, revoke
 from tests.rules.rehearsal import Rehearsal
@@ -12,7 +13,15 @@ def test_what_is_owed_has_a_key_of_its_run_and_a_row_in_the_log() -> None:
     run = Rehearsal(1)
     ann = run.take("ann")
     step = run.step()
-    pay(step, ann.worker_id, PaymentKind.WAITING, 0.5, "You waited 5 minutes.", key="waited", unit_id=ann.unit_id)
+    pay(
+        step,
+        ann.worker_id,
+        PaymentKind.WAITING,
+        Money.of(0.5),
+        "You waited 5 minutes.",
+        key="waited",
+        unit_id=ann.unit_id,
+    )
     (change,) = step.changes.changes
     assert isinstance(change, AddPayment)
     assert change.payment.key == f"{run.state.task_run_id}:waited"

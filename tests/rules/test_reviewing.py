@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, Decision, KeptReview, Review, ReviewOutcome
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
@@ -16,11 +17,12 @@ from tests.rules.rehearsal import Rehearsal, facts_of
 
 U, A = UnitStatus, AgentStatus
 VERDICTS = [U.ACCEPTED, U.SOFT_REJECTED, U.REJECTED]
+PAY = Money.of("0.25")
 
 
 def answered(*names: str, **limits: Any) -> tuple[Rehearsal, list[Agent]]:
     """A run in which each of these workers has answered a unit."""
-    run = Rehearsal(*(1 for _ in names), **{"pay_amount": 0.25, **limits})
+    run = Rehearsal(*(1 for _ in names), **{"pay_amount": PAY, **limits})
     agents = [run.take(name, facts=facts_of(name)) for name in names]
     for agent in agents:
         run.submit(agent)
@@ -29,6 +31,7 @@ def answered(*names: str, **limits: Any) -> tuple[Rehearsal, list[Agent]]:
 
 def review(run: Rehearsal, agents: list[Agent], verdict: UnitStatus = U.ACCEPTED, **fields: Any) -> list[ReviewOutcome]:
     known = fields.pop("known", {})
+    fields |= {"bonus": Money.of(fields["bonus"])} if "bonus" in fields else {}
     wanted = dict.fromkeys((agent.unit_id for agent in agents), fields.pop("seen", None))
     return decide(run.step(), Decision(verdict, "eve", **fields), wanted, known)
 
@@ -62,8 +65,8 @@ def test_a_verdict_changes_the_unit_and_its_agent_and_is_kept(verdict: UnitStatu
     assert (added.review.note, added.review.who, added.review.worker_id) == ("hm", "eve", ann.worker_id)
 
 
-@pytest.mark.parametrize(("verdict", "owed"), [(U.ACCEPTED, [0.25]), (U.SOFT_REJECTED, [0.25]), (U.REJECTED, [])])
-def test_pay_is_owed_for_what_is_not_rejected(verdict: UnitStatus, owed: list[float]) -> None:
+@pytest.mark.parametrize(("verdict", "owed"), [(U.ACCEPTED, [PAY]), (U.SOFT_REJECTED, [PAY]), (U.REJECTED, [])])
+def test_pay_is_owed_for_what_is_not_rejected(verdict: UnitStatus, owed: list[Money]) -> None:
     run, (ann,) = answered("ann")
     review(run, [ann], verdict)
     assert [add.payment.amount for add in noted(run, c.AddPayment)] == owed
@@ -80,7 +83,7 @@ def test_a_bonus_is_for_each_unit() -> None:
     review(run, agents, bonus=0.5, message="Thank you!")
     bonuses = [a.payment for a in noted(run, c.AddPayment) if a.payment.kind is PaymentKind.BONUS]
     assert [(one.amount, one.reason, one.unit_id) for one in bonuses] == [
-        (0.5, "Thank you!", agent.unit_id) for agent in agents
+        (Money.of(0.5), "Thank you!", agent.unit_id) for agent in agents
     ]
     assert len({one.key for one in bonuses}) == 2
 
@@ -98,7 +101,7 @@ def test_an_earlier_decision_stands_unless_it_is_to_be_changed() -> None:
     review(run, [ann], U.REJECTED)
     assert [one.done for one in review(run, [ann])] == [False]
     assert [one.done for one in review(run, [ann], again=True)] == [True]
-    assert [add.payment.amount for add in noted(run, c.AddPayment)] == [0.25]
+    assert [add.payment.amount for add in noted(run, c.AddPayment)] == [PAY]
 
 
 def test_pay_that_was_released_is_not_released_again() -> None:
@@ -242,6 +245,6 @@ def test_the_log_names_who_has_decided_and_who_has_undone() -> None:
 def test_a_bonus_that_is_owed_no_longer_costs_nothing() -> None:
     run, (ann,) = answered("ann")
     review(run, [ann], bonus=0.5)
-    assert sum(run.state.payments.values()) == 0.5
+    assert list(run.state.payments.values()) == [Money.of(0.5)]
     _undo(run)
-    assert sum(run.state.payments.values()) == 0.0
+    assert list(run.state.payments.values()) == [Money(0)]

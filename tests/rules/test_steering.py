@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model.changes import ChangePay, Steer
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import AS_LAUNCHED, Event, Steering
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
@@ -23,6 +24,8 @@ from mephisto_nb.rules.steering import (
 )
 from tests.rules.rehearsal import Rehearsal, facts_of
 
+LESS, MORE = Money.of("0.1"), Money.of("0.2")
+
 
 def _row(run: Rehearsal) -> Event:
     """The one row about the run that the last step left."""
@@ -32,7 +35,7 @@ def _row(run: Rehearsal) -> Event:
 
 
 def _pay(run: Rehearsal) -> list[float]:
-    return [unit.pay_amount for unit in run.units]
+    return [float(unit.pay_amount) for unit in run.units]
 
 
 def _counts(run: Rehearsal) -> dict[str, int]:
@@ -125,24 +128,24 @@ def test_another_reward_is_for_open_units_and_for_later_ones() -> None:
     run = Rehearsal(1, 1, 1, 1, pay_amount=0.1, max_num_concurrent_units=3)
     run.submit(run.take("ann"))
     run.take("ben")
-    assert _change(run, task_reward=0.2)
+    assert _change(run, task_reward=MORE)
     assert _pay(run) == [0.1, 0.1, 0.2, 0.2]
-    assert ChangePay([unit.unit_id for unit in run.units[2:]], 0.2) in run.last.changes.changes
+    assert ChangePay([unit.unit_id for unit in run.units[2:]], MORE) in run.last.changes.changes
     create(run.step(), [InitializationData({})])
     assert _pay(run)[-1] == 0.2
-    assert {amount: sum(n for (_, pay), n in run.state.pay.items() if pay == amount) for amount in (0.1, 0.2)} == {
-        0.1: 2,
-        0.2: 3,
+    assert {amount: sum(n for (_, pay), n in run.state.pay.items() if pay == amount) for amount in (LESS, MORE)} == {
+        LESS: 2,
+        MORE: 3,
     }
 
 
 def test_a_unit_given_back_is_offered_for_what_is_paid_now() -> None:
     run = Rehearsal(1, pay_amount=0.1)
     agent = run.take("ann")
-    _change(run, task_reward=0.2)
+    _change(run, task_reward=MORE)
     run.leave(agent, AgentStatus.RETURNED)
     assert _pay(run) == [0.2]
-    assert ChangePay([agent.unit_id], 0.2) in run.last.changes.changes
+    assert ChangePay([agent.unit_id], MORE) in run.last.changes.changes
 
 
 def test_units_over_a_lower_limit_wait_and_come_back_in_order() -> None:
@@ -177,18 +180,18 @@ def test_the_limit_per_worker_changes_for_those_who_come_again() -> None:
 
 def test_a_change_of_limits_says_what_was_before_and_what_is_after() -> None:
     run = Rehearsal(1, pay_amount=0.1)
-    assert _change(run, task_reward=0.2, maximum_units_per_worker=0, max_num_concurrent_units=5)
+    assert _change(run, task_reward=MORE, maximum_units_per_worker=0, max_num_concurrent_units=5)
     row = _row(run)
     assert row.why == "task_reward and max_num_concurrent_units were changed by the researcher"
     assert row.detail == {
-        "before": {"task_reward": 0.1, "max_num_concurrent_units": 0},
-        "after": {"task_reward": 0.2, "max_num_concurrent_units": 5},
+        "before": {"task_reward": 0.1, "max_num_concurrent_units": 0, "currency": "USD"},
+        "after": {"task_reward": 0.2, "max_num_concurrent_units": 5, "currency": "USD"},
     }
 
 
 def test_limits_that_are_in_force_already_change_nothing() -> None:
     run = Rehearsal(1, pay_amount=0.1)
-    assert not _change(run, task_reward=0.1)
+    assert not _change(run, task_reward=LESS)
     assert not run.last.changes
 
 
@@ -222,14 +225,14 @@ def test_a_run_that_is_about_to_end_cannot_be_steered() -> None:
     run = Rehearsal(1)
     shut_down(run.step())
     run.step()
-    assert not any((pause(run.last), resume(run.last), change_limits(run.last, {"task_reward": 1.0})))
+    assert not any((pause(run.last), resume(run.last), change_limits(run.last, {"task_reward": Money.of(1)})))
     assert not run.last.changes
 
 
 def test_a_run_opened_again_has_the_limits_it_is_opened_with() -> None:
     run = Rehearsal(1, pay_amount=0.1)
-    _change(run, task_reward=0.2)
+    _change(run, task_reward=MORE)
     pause(run.step())
     shut_down(run.step())
     run.step().reopen_run()
-    assert (run.state.steering, run.state.rules.pay_amount) == (AS_LAUNCHED, 0.1)
+    assert (run.state.steering, run.state.rules.pay_amount) == (AS_LAUNCHED, LESS)

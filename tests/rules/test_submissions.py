@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Submission
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.departures import expire_assigned, expire_open
@@ -105,10 +106,10 @@ def test_an_extra_unit_has_the_part_and_todays_price_of_its_unit() -> None:
     assignment.unit_data[:] = [{"side": "left"}, {"side": "right"}]
     run.leave(first, AgentStatus.TIMEOUT)
     run.take("ben")
-    change_limits(run.step(), {"task_reward": 0.75})
+    change_limits(run.step(), {"task_reward": Money.of("0.75")})
     run.submit(first)
     extra = run.unit_of(first)
-    assert (assignment.own_data(extra.unit_index), extra.pay_amount) == ({"side": "left"}, 0.75)
+    assert (assignment.own_data(extra.unit_index), extra.pay_amount) == ({"side": "left"}, Money.of("0.75"))
     assert (extra.unit_index, assignment.place_of(extra.unit_index)) == (2, 0)
 
 

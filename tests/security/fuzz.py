@@ -21,14 +21,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.router.harness import Browser, RouterProcess, shake_hands, write_config
-from tests.security.shots import Gunner
+from tests.security.shots import EVENTS_KEY, Gunner
 from tests.security.strangers import hang_up, resident_bytes
 
 PATIENCE = 20.0
 GUNS = 8
 #: How much a router may grow, whatever is sent to it: its database keeps all that is not taken back.
 GROWTH = 96 * 1024 * 1024
-LIMITS = {"errors_per_second": 1_000_000, "errors_kept": 1_000_000}
+LIMITS = {"errors_per_second": 1_000_000, "errors_kept": 1_000_000, "events_per_second": 1_000_000}
+SETTINGS = {"content_security_policy": "default-src 'self'", "crowd_events_key": EVENTS_KEY, "limits": LIMITS}
 
 
 class Tally:
@@ -178,7 +179,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        write_config(Path(directory), content_security_policy="default-src 'self'", limits=LIMITS)
+        write_config(Path(directory), **SETTINGS)
         router, started = RouterProcess(Path(directory)), time.monotonic()
         try:
             tally, growth = asyncio.run(bombard(router, options.requests, options.seed))

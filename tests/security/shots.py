@@ -16,6 +16,8 @@ NASTY = [
     "\x1b[31m", "\u202etxt.exe", "\ud800", "\ufeff", "\r\nX-Injected: 1", "a" * 300, "ü" * 5000, "__proto__",
     "constructor", "USED_AGENT_ID", "👩‍👩‍👧‍👦", "\u2028", "9" * 400,
 ]  # fmt: skip
+#: The key of the address for events.
+EVENTS_KEY = "k" * 22
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 HEADERS = ["Range", "If-None-Match", "If-Modified-Since", "Authorization", "Cookie", "Origin", "Accept-Encoding",
            "X-Forwarded-For", "Content-Encoding", "Accept", "Content-Disposition"]  # fmt: skip
@@ -172,6 +174,7 @@ class Gunner:
         filled = path.replace("{name}", quote(given, errors="replace")).replace(
             "{path}", quote(given, errors="replace")
         )
+        filled = filled.replace("{key}", EVENTS_KEY if self._chance(0.5) else quote(given, errors="replace"))
         if self._chance(0.05):
             filled = filled.replace("/", self._pick(["//", "/./", "/../", "/%2f", "/%5c"]), 1)
         return filled if self._chance(0.9) else f"{filled}?{quote(self._text(), errors='replace')}=%ff"

@@ -21,6 +21,8 @@ ROUTES = [
     "/download_file/x",
 ]
 POSTS = ["/request_agent", "/submit_task", "/submit_onboarding", "/submit_metadata", "/return_unit", "/log_error"]
+#: The one that takes bodies of every type.
+EVENTS = "/crowd_events/" + "k" * 22
 UPGRADE = [
     "Sec-WebSocket-Key: " + "x" * 22 + "==",
     "Sec-WebSocket-Version: 13",
@@ -45,7 +47,7 @@ async def status_of(router, data):
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "203.0.113.7", "[2001:db8::7]", "0x7f.1"])
 async def test_no_route_answers_to_a_host_that_is_not_ours(either_router, host):
     asked = [raw("GET", path, host=f"Host: {host}") for path in ROUTES]
-    asked += [raw("POST", path, "Content-Length: 0", host=f"Host: {host}") for path in POSTS]
+    asked += [raw("POST", path, "Content-Length: 0", host=f"Host: {host}") for path in (*POSTS, EVENTS)]
     asked += [raw("GET", path, *UPGRADE, host=f"Host: {host}") for path in SOCKETS]
     assert {await status_of(either_router, data) for data in asked} == {421}
 
@@ -55,9 +57,8 @@ async def test_no_route_answers_to_a_host_that_is_not_ours(either_router, host):
 )
 async def test_no_route_hears_a_page_that_is_not_ours(either_router, origin):
     asked = [raw("GET", path, f"Origin: {origin}") for path in ROUTES]
-    asked += [
-        raw(method, path, f"Origin: {origin}", "Content-Length: 0") for path in POSTS for method in ("POST", "OPTIONS")
-    ]
+    both = [(path, method) for path in (*POSTS, EVENTS) for method in ("POST", "OPTIONS")]
+    asked += [raw(method, path, f"Origin: {origin}", "Content-Length: 0") for path, method in both]
     asked += [raw("GET", path, f"Origin: {origin}", *UPGRADE) for path in SOCKETS]
     assert {await status_of(either_router, data) for data in asked} == {403}
 

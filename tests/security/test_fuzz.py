@@ -26,8 +26,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "mephisto_nb" / "router" / "ope
 def target(tmp_path_factory):
     """A router of its own, for what is written into it stays there."""
     directory = tmp_path_factory.mktemp("target")
-    settings = {"content_security_policy": "default-src 'self'", "limits": fuzz.LIMITS}
-    write_config(directory, operator_absence_in_seconds=3600, **settings)
+    write_config(directory, operator_absence_in_seconds=3600, **fuzz.SETTINGS)
     router = RouterProcess(directory)
     asyncio.run(introduce(router.address, ["agent_1", "agent_2"]))
     yield router

@@ -12,7 +12,7 @@ from mephisto_nb.model.records import Assignment, Unit
 from mephisto_nb.storage import large_rows
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment
 from mephisto_nb.storage.sql_database import SQLDatabase
-from mephisto_nb.testing.contracts._samples import SampleRun
+from mephisto_nb.testing.contracts._samples import PAY, SampleRun
 from mephisto_nb.utils.ids import new_id
 
 
@@ -27,7 +27,7 @@ def _add(run: SampleRun, sizes: list[int], parts: int = 1) -> list[Assignment]:
     for index, size in enumerate(sizes):
         data = {"number": index, "text": "x" * size}
         made.append(Assignment(new_id(), run.id, index, data, [{"part": n} for n in range(parts)]))
-    units = [Unit(new_id(), one.assignment_id, n, 0.1) for one in made for n in range(parts)]
+    units = [Unit(new_id(), one.assignment_id, n, PAY) for one in made for n in range(parts)]
     run.commit(c.AddAssignments(made, units))
     return made
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import AS_LAUNCHED, LINK
+from mephisto_nb.model.states import PaymentStatus as P
 from mephisto_nb.storage.connect import REVISIONS, make_alembic_config, parse_url
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.tables import metadata
@@ -128,6 +131,41 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     assert database.people.get_worker_facts(run.task_run_id, LINK, ["ann"])["ann"].grants == {"careful": 5}
     gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.runs.read_gates([run.task_run_id])]
     assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
+    database.close()
+
+
+def _make_old(engine: Engine, amounts: list[float]) -> None:
+    """Make a database as it was before amounts had a currency, with a unit and a payment of each amount."""
+    run = "'run', 't', 'r', 'mock', 'local', 'link', '{}', '[]', 1, 1, :done, :reward"
+    columns = "task_run_id, task_id, requester_id, blueprint_type, architect_type, provider_type, config"
+    columns += ", qualifications, created_at, opened_at, generator_done, task_reward"
+    with engine.begin() as connection:
+        command.upgrade(make_alembic_config(connection), "0007")
+        connection.execute(text("INSERT INTO tasks VALUES ('t', 'old', 1)"))
+        connection.execute(text("INSERT INTO requesters VALUES ('r', 'lab', 'link')"))
+        connection.execute(text("INSERT INTO workers VALUES ('w', 'ann', 'link', :no, 1, :no)"), {"no": False})
+        connection.execute(text(f"INSERT INTO task_runs ({columns}) VALUES ({run})"), {"done": True, "reward": 0.07})
+        connection.execute(text("INSERT INTO assignments VALUES ('a', 'run', 0, '{}', '[]')"))
+        for n, amount in enumerate(amounts):
+            unit = text("INSERT INTO units VALUES (:id, 'a', 'run', :n, :pay, 'created', NULL, 'w')")
+            connection.execute(unit, {"id": f"u{n}", "n": n, "pay": amount})
+            about = "key, task_run_id, worker_id, unit_id, kind, amount, reason, status, created_at, sent_at"
+            values = ":key, 'run', 'w', :id, 'bonus', :pay, '', 'owed', :n, NULL"
+            payment = text(f"INSERT INTO payments (payment_id, {about}) VALUES (:payment, {values})")
+            connection.execute(payment, {"payment": f"u{n}", "key": f"u{n}", "id": f"u{n}", "pay": amount, "n": n})
+
+
+def test_old_amounts_become_exact(empty_url: str, engine: Engine) -> None:
+    amounts = [0.07, 1.005, 0.00001, 0.1 + 0.2, 123_456.78, 0.0, 1 / 3]
+    _make_old(engine, amounts)
+    database = SQLDatabase(empty_url)
+    exact = [7_000, 100_500, 1, 30_000, 12_345_678_000, 0, 33_333]
+    assert [row["pay_amount"].thousandths for row in database.runs.read_units(["run"])] == exact
+    payments = database.reviews.read_payments(["run"])
+    assert [(row["amount"].thousandths, row["currency"]) for row in payments] == [(one, "USD") for one in exact]
+    run = database.runs.load_run("run").run
+    assert (run.currency, run.steering.task_reward) == ("USD", Money.of("0.07"))
+    assert database.reviews.settle_payments(["u0"], P.OWED, P.SENDING, 2.0, "eve") == {"u0"}
     database.close()
 
 

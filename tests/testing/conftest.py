@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.prolific import api, ask, naps, prolific
+from tests.prolific import api, ask, naps, prolific, settings
 
-__all__ = ["api", "ask", "naps", "prolific"]
+__all__ = ["api", "ask", "naps", "prolific", "settings"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from mephisto_nb.testing.prolific import ProlificStandIn
+from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from tests.prolific import Asker, hand_in
 
 DAY = 86_400
@@ -66,7 +66,12 @@ async def test_a_subscription_needs_a_secret_and_a_good_address(prolific: Prolif
         answers.append((await ask("POST", "/hooks/subscriptions/", {**body, "target_url": target}))[0])
         await ask("POST", "/hooks/secrets/", {"workspace_id": prolific.workspace_id})
     assert answers == [400, 400]
-    object.__setattr__(prolific.world.settings, "loopback_hooks", False)
+
+
+@pytest.mark.parametrize("settings", [StandInSettings(loopback_hooks=False)])
+async def test_hooks_may_be_held_to_public_addresses(prolific: ProlificStandIn, ask: Asker) -> None:
+    body = {"workspace_id": prolific.workspace_id, "event_type": "study.status.change"}
+    await ask("POST", "/hooks/secrets/", {"workspace_id": prolific.workspace_id})
     assert (await ask("POST", "/hooks/subscriptions/", {**body, "target_url": "https://127.0.0.1/h"}))[0] == 400
     assert (await ask("POST", "/hooks/subscriptions/", {**body, "target_url": "https://lab.example.org/h"}))[0] == 201
 
@@ -116,6 +121,18 @@ async def test_nobody_answers_and_it_is_given_up(prolific: Any, ask: Asker, rece
     await prolific.pass_time(10 * DAY)
     log = (await ask("GET", f"/hooks/subscriptions/{hook_id}/events/", status="FAILED"))[1]["results"]
     assert (len(log), len(receiver.came)) == (2, 24)
+
+
+async def test_who_fails_for_five_days_is_switched_off(prolific: Any, ask: Asker, receiver: Receiver) -> None:
+    hook_id, _ = await subscribe(ask, receiver)
+    receiver.status = 503
+    enabled = []
+    for _ in range(4):
+        await ask.publish()
+        await prolific.pass_time(2 * DAY)
+        enabled.append((await ask("GET", f"/hooks/subscriptions/{hook_id}/"))[1]["is_enabled"])
+    assert enabled == [True, True, False, False]
+    assert (await ask("PATCH", f"/hooks/subscriptions/{hook_id}/", {"is_enabled": True}))[1]["is_enabled"] is True
 
 
 async def test_hooks_are_dropped_doubled_and_late_on_demand(prolific: Any, ask: Asker, receiver: Receiver) -> None:

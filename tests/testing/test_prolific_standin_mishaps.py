@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from mephisto_nb.errors import ClosedError, PortInUseError
-from mephisto_nb.testing.prolific import Mishap, Mishaps, ProlificStandIn
+from mephisto_nb.testing.prolific import Mishap, Mishaps, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.mishaps import Limit
 from tests.prolific import Asker, draft, hand_in
 
@@ -114,3 +114,14 @@ async def test_it_runs_by_itself_and_prints_where() -> None:
         assert (await answer.json())["currency_code"] == "USD"
     process.terminate()
     await process.communicate()
+
+
+async def test_time_goes_on_by_itself_unless_it_is_given() -> None:
+    async with ProlificStandIn(StandInSettings(publishing=0.02)) as prolific, aiohttp.ClientSession() as session:
+        ask = Asker(prolific, session)
+        made = await ask.study()
+        await ask("POST", f"/studies/{made['id']}/transition/", {"action": "PUBLISH"})
+        study = prolific.world.study(made["id"])
+        async with asyncio.timeout(10):
+            while study.status != "ACTIVE":
+                await prolific.world.change()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mephisto_nb.testing.prolific import ProlificStandIn
+from mephisto_nb.testing.prolific import Habit, Participant, ProlificStandIn
 from mephisto_nb.testing.prolific.books import StandInBooks
-from tests.prolific import Asker, hand_in
+from mephisto_nb.testing.prolific.studies import to_be_kept
+from tests.prolific import CODES, DONE, REASON, SERVER, Asker, begin, code, hand_in
 
 
 async def set_up(ask: Asker, study_id: str, *lines: str) -> dict[str, object]:
@@ -30,12 +33,12 @@ async def test_bonuses_are_given_in_pounds_and_told_in_pence(prolific: ProlificS
 async def test_bonuses_come_late_and_twice_if_asked_twice(prolific: ProlificStandIn, ask: Asker) -> None:
     study_id = await ask.publish()
     one = hand_in(prolific, study_id)
-    before = prolific.books.accounts[prolific.workspace_id].available
+    before = prolific.account.available
     told = await set_up(ask, study_id, f"{one},1.50")
     for _ in range(2):
         assert await ask("POST", f"/bulk-bonus-payments/{told['id']}/pay/") == (202, None)
     assert (await ask("GET", f"/submissions/{one}/"))[1]["bonus_payments"] == []
-    assert before - prolific.books.accounts[prolific.workspace_id].available == 420
+    assert before - prolific.account.available == 420
     prolific.advance(60)
     assert (await ask("GET", f"/submissions/{one}/"))[1]["bonus_payments"] == [150, 150]
     assert (prolific.books.paid("bonus").total, prolific.books.problems()) == (420, [])
@@ -88,8 +91,70 @@ async def test_what_a_finished_study_did_not_need_comes_back(prolific: ProlificS
     hand_in(prolific, study_id)
     await ask("POST", f"/studies/{study_id}/transition/", {"action": "STOP"})
     prolific.advance(22 * 86_400)
-    account = prolific.books.accounts[prolific.workspace_id]
+    account = prolific.account
     assert (account.total, account.locked, account.available) == (99_790, 0, 99_790)
+
+
+async def test_one_too_many_is_paid_if_there_is_money(prolific: ProlificStandIn, ask: Asker) -> None:
+    study_id = await ask.publish(total_available_places=1)
+    late = begin(prolific, study_id)
+    prolific.advance(29 * 60)
+    hand_in(prolific, study_id)
+    path, body = f"/submissions/{late}/transition/", {"action": "COMPLETE", "completion_code": SERVER}
+    left, prolific.account.total = prolific.account.available, prolific.account.locked
+    status, told = await ask("POST", path, body)
+    assert (status, "Insufficient funds" in told["error"]["detail"]) == (400, True)
+    prolific.account.total += left
+    assert (await ask("POST", path, body))[0] == 200
+    prolific.advance(22 * 86_400)
+    assert (prolific.books.paid().total, prolific.account.locked, prolific.books.problems()) == (420, 0, [])
+
+
+#: What a researcher may ask for, whether it is allowed or not.
+WISHES: list[dict[str, Any]] = [
+    {"action": "APPROVE"},
+    {"action": "REJECT", "message": REASON, "rejection_category": "OTHER"},
+    {"action": "COMPLETE", "completion_code": SERVER},
+    {"action": "COMPLETE", "completion_code": "OUT"},
+    {"action": "COMPLETE", "completion_code": "PART", "completion_code_data": {"percentage_of_reward": 33}},
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_books_add_up_whatever_happens(prolific: ProlificStandIn, ask: Asker, seed: int) -> None:
+    out = {"action": "FIXED_SCREEN_OUT_PAYMENT", "fixed_screen_out_reward": 33, "slots": 3}
+    codes = [*CODES, code("OUT", out, actor="researcher"), code("PART", "DYNAMIC_PAYMENT", actor="researcher")]
+    page = f"{prolific.url}/.well-known/study/jwks.json"
+    study_id = await ask.publish(external_study_url=page, total_available_places=12, completion_codes=codes)
+    chance, world = random.Random(seed), prolific.world
+    study = world.study(study_id)
+
+    async def done(entry_url: str, participant: Participant) -> str:
+        return DONE
+
+    habits = {one: 0.12 for one in Habit if one not in (Habit.WORK, Habit.COME_BACK)}
+    for round_ in range(3):
+        crowd = prolific.participants(10, seed=10 * seed + round_, habits=habits)
+        await crowd.come(done)
+        for one in list(study.submissions):
+            wish = chance.choice(WISHES)
+            await ask("POST", f"/submissions/{one.id}/transition/", wish)
+        told = await set_up(ask, study_id, f"{chance.choice(study.submissions).id},0.{chance.randrange(10, 99)}")
+        await ask("POST", f"/bulk-bonus-payments/{told['id']}/pay/")
+        prolific.advance(chance.choice([1, 100, 5000]))
+        assert prolific.account.total + prolific.books.paid().total == 100_000
+        assert prolific.books.problems() == []
+        assert prolific.account.locked_by.get(study_id, 0) == to_be_kept(study)
+    await ask("POST", f"/studies/{study_id}/transition/", {"action": "STOP"})
+    prolific.advance(30 * 86_400)
+    assert (study.status, prolific.account.locked) == ("COMPLETED", 0)
+    paid_twice = [one for one in study.submissions if len(base_payments(prolific, one.id)) > 1]
+    assert paid_twice == []
+
+
+def base_payments(prolific: ProlificStandIn, submission_id: str) -> list[str]:
+    """Return what a submission was paid, bonuses apart."""
+    return [one.kind for one in prolific.books.of_submission(submission_id) if one.kind != "bonus"]
 
 
 @given(st.integers(0, 10_000_000), st.integers(0, 600), st.integers(0, 250))

@@ -187,6 +187,9 @@ async def test_several_addresses_are_filled_one_after_another(prolific: Prolific
     crowd = prolific.participants(3)
     await crowd.come(done)
     assert sorted(one.entry_url[-1] for one in crowd) == ["1", "2", "2"]
+    [study_id] = prolific.world.studies
+    told = (await ask("GET", f"/studies/{study_id}/access-details-progress/"))[1]["results"]
+    assert [one["allocated"] for one in told] == [1, 2]
 
 
 async def test_what_participants_write_is_unread_by_another_name(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -205,7 +208,7 @@ async def test_what_participants_write_is_unread_by_another_name(prolific: Proli
 
 
 async def test_ten_thousand_hand_in_at_once(prolific: ProlificStandIn, ask: Asker) -> None:
-    prolific.books.accounts[prolific.workspace_id].total = 3_000_000
+    prolific.account.total = 3_000_000
     codes = [code(DONE, "AUTOMATICALLY_APPROVE")]
     study_id = await ask.publish(total_available_places=10_000, completion_codes=codes)
     assert prolific.participants(10_001).submit_at_once(study_id, DONE) == 10_000
@@ -224,6 +227,32 @@ async def test_a_clock_is_put_forward_and_rings_on_the_way() -> None:
     clock.advance(100)
     base.advance(20)
     assert (rung, clock.now()) == ([BEGIN + 60, BEGIN + 120], BEGIN + 120)
+
+
+async def test_what_is_due_rings_though_sums_are_not_exact() -> None:
+    base, rung = FakeClock(1000.0), list[float]()
+    clock = StandInClock(base)
+    clock.advance(2**-23)  # half of what a float can tell apart at this time
+    base.advance(BEGIN - 1000)
+    clock.call_at(BEGIN + 1 + 2**-22, lambda: rung.append(clock.now()))
+    base.advance(2)
+    assert len(rung) == 1
+
+
+async def test_who_is_not_counted_does_not_hurry_others() -> None:
+    clock, told = StandInClock(FakeClock(BEGIN)), list[float]()
+    stranger = asyncio.create_task(clock.sleep(500))
+    await asyncio.sleep(0)
+
+    async def somebody() -> None:
+        with clock.busy():
+            await asyncio.sleep(0)
+            told.append(clock.now() - BEGIN)
+
+    task = asyncio.create_task(somebody())
+    await clock.pass_time(1000)
+    await asyncio.gather(task, stranger)
+    assert told == [0]
 
 
 async def test_time_passes_no_faster_than_people_act() -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import pytest
 
-from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.refusals import ApiRefusal
 from mephisto_nb.testing.prolific.study_checks import checked_study
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
 from mephisto_nb.testing.prolific.world import is_eligible, may_take
-from tests.prolific import BEGIN, DONE, REASON, Asker, begin, code, draft, hand_in
+from tests.prolific import DONE, REASON, Asker, begin, code, draft, hand_in
 
 
 def checked(**changes: Any) -> dict[str, Any]:
@@ -130,13 +128,13 @@ async def test_errors_come_in_several_shapes(prolific: ProlificStandIn, ask: Ask
 
 async def test_publishing_takes_time_and_locks_all_the_money(prolific: ProlificStandIn, ask: Asker) -> None:
     made = await ask.study()
-    assert (made["status"], made["total_cost"], prolific.books.accounts[prolific.workspace_id].locked) == (
+    assert (made["status"], made["total_cost"], prolific.account.locked) == (
         "UNPUBLISHED",
         630,
         0,
     )
     _, told = await ask("POST", f"/studies/{made['id']}/transition/", {"action": "PUBLISH"})
-    assert (told["status"], prolific.books.accounts[prolific.workspace_id].available) == ("PUBLISHING", 99_370)
+    assert (told["status"], prolific.account.available) == ("PUBLISHING", 99_370)
     prolific.advance(3)
     assert (await ask("GET", f"/studies/{made['id']}/"))[1]["status"] == "ACTIVE"
 
@@ -172,7 +170,7 @@ async def test_pause_start_and_stop(prolific: ProlificStandIn, ask: Asker) -> No
         status, told = await ask("POST", f"/studies/{study_id}/transition/", {"action": action})
         states.append(told.get("status") or status)
     assert states == ["PAUSED", 400, "ACTIVE", "COMPLETED", 400]
-    assert prolific.books.accounts[prolific.workspace_id].locked == 0
+    assert prolific.account.locked == 0
 
 
 async def test_more_places_bring_a_finished_study_back(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -182,7 +180,7 @@ async def test_more_places_bring_a_finished_study_back(prolific: ProlificStandIn
     prolific.advance(5)
     assert prolific.world.study(study_id).status == "COMPLETED"
     _, told = await ask("PATCH", f"/studies/{study_id}/", {"total_available_places": 2})
-    assert (told["status"], prolific.books.accounts[prolific.workspace_id].locked) == ("ACTIVE", 210)
+    assert (told["status"], prolific.account.locked) == ("ACTIVE", 210)
 
 
 async def test_a_place_that_comes_free_opens_the_study_again(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -206,7 +204,7 @@ async def test_a_stopped_study_is_over_once_all_is_decided(prolific: ProlificSta
     one = hand_in(prolific, study_id)
     await ask("POST", f"/studies/{study_id}/transition/", {"action": "STOP"})
     assert prolific.world.study(study_id).status == "AWAITING REVIEW"
-    assert prolific.books.accounts[prolific.workspace_id].locked == 210
+    assert prolific.account.locked == 210
     await ask("POST", f"/submissions/{one}/transition/", {"action": "APPROVE"})
     prolific.advance(5)
     assert prolific.world.study(study_id).status == "COMPLETED"
@@ -288,11 +286,8 @@ async def test_workspaces_do_not_share_money(ask: Asker) -> None:
     assert (status, list(told["error"]["detail"])) == (400, ["reward"])  # 7.80 dollars an hour
 
 
-@pytest.mark.slow
-async def test_a_limit_of_requests_is_one_per_second_of_its_time() -> None:
-    settings = StandInSettings(requests_per_second=2)
-    async with ProlificStandIn(settings, clock=FakeClock(BEGIN)) as prolific, aiohttp.ClientSession() as session:
-        ask = Asker(prolific, session)
-        for _ in range(2):
-            assert [(await ask("GET", "/users/me/"))[0] for _ in range(3)] == [200, 200, 429]
-            prolific.advance(1)
+@pytest.mark.parametrize("settings", [StandInSettings(requests_per_second=2)])
+async def test_a_limit_of_requests_is_per_second_of_its_time(prolific: ProlificStandIn, ask: Asker) -> None:
+    for _ in range(2):
+        assert [(await ask("GET", "/users/me/"))[0] for _ in range(3)] == [200, 200, 429]
+        prolific.advance(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.testing.prolific import ProlificStandIn
+from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.submissions import NOCODE, give_back, reserve, submit
 from tests.prolific import DONE, NO_CONSENT, REASON, SERVER, Asker, begin, code, hand_in
 
@@ -41,6 +41,7 @@ async def test_a_list_and_a_single_one_name_things_differently(prolific: Prolifi
     assert {"participant", "entered_code", "study_id"}.isdisjoint(row)
     assert {"participant_id", "study_code", "time_taken"}.isdisjoint(alone)
     assert (row["time_taken"], row["is_complete"]) == (600, True)
+    assert row["strata"]["sex"] in ("Male", "Female"), "told of people without being asked"
 
 
 async def test_a_code_of_the_researcher_does_not_work_for_people(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -112,7 +113,7 @@ async def test_late_work_is_taken_while_the_place_is_free(prolific: ProlificStan
 
 async def test_screening_out_pays_little_and_pauses_at_last(prolific: ProlificStandIn, ask: Asker) -> None:
     study_id = await ask.publish(completion_codes=[code(DONE), code("OUT", SCREEN_OUT, actor="researcher")])
-    assert prolific.books.accounts[prolific.workspace_id].locked == 3 * 210 + 42
+    assert prolific.account.locked == 3 * 210 + 42
     one, two = begin(prolific, study_id), begin(prolific, study_id)
     shown = (await decide(ask, one, "COMPLETE", completion_code="OUT"))[1]
     assert (shown["status"], shown["bonus_payments"]) == ("SCREENED OUT", [30])
@@ -151,9 +152,9 @@ async def test_a_rejection_needs_a_reason_and_is_final(prolific: ProlificStandIn
     assert prolific.books.paid().total == 0
 
 
+@pytest.mark.parametrize("settings", [StandInSettings(seeing=4)])
 async def test_approving_before_prolific_saw_the_end_is_refused(prolific: Any, ask: Asker) -> None:
     study_id = await ask.publish()
-    object.__setattr__(prolific.world.settings, "seeing", 4.0)
     one = hand_in(prolific, study_id)
     assert (await decide(ask, one, "APPROVE"))[0] == 400
     prolific.advance(4)

@@ -33,7 +33,7 @@ DEFAULT_FORM = (
 
 @dataclass(slots=True)
 class ChatBlueprintArgs(StaticHTMLBlueprintArgs):
-    """Who talks with whom, and what holds when somebody waits or leaves. Durations are in seconds, money in US dollars.
+    """Who talks with whom, and what holds when somebody waits or leaves. Durations are in seconds.
 
     `task_html` or `task_source` is the form that each fills in at the end; all other settings of a static_html task
     that are not named here are as there.
@@ -60,7 +60,7 @@ class ChatBlueprintArgs(StaticHTMLBlueprintArgs):
     minimum_agents
         How many are enough for ``fewer``.
     waiting_pay
-        What those are owed who have waited in vain, once a run.
+        What those are owed who have waited in vain, once a run, in the run's currency (``mephisto.task.currency``).
     when_left
         What happens when somebody leaves in the middle: ``end`` (the others may send the form, and are paid),
         ``continue``, ``bot`` (goes on in that seat) or ``requeue`` (the others wait for somebody else, and begin anew).

@@ -47,8 +47,8 @@ class ActionField:
     label, hint
         What stands over the field, and in small letters under it.
     kind
-        ``whole`` (a number of 0 or more), ``amount`` (the same, with decimal places) or ``lines`` (text of several
-        lines, which comes as one string).
+        ``whole`` (a number of 0 or more), ``amount`` (the same, with decimal places, in the run's currency, which
+        stands behind the label) or ``lines`` (text of several lines, which comes as one string).
     now
         Where the state of the run has the value of now, as ``"limits.task_reward"``; empty: it has none.
     """

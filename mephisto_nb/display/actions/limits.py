@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.actions._base import (
@@ -17,7 +18,7 @@ from mephisto_nb.display.actions._base import (
     state_of,
 )
 from mephisto_nb.display.words import count
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, total
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import check_limits, count_over_limit, limits_of, unheld_units
 
@@ -45,7 +46,7 @@ class ChangeLimits(Action):
             ),
             ActionField(
                 "task_reward",
-                "Pay for a unit, in US dollars",
+                "Pay for a unit",
                 "for units that nobody has yet",
                 kind="amount",
                 now="limits.task_reward",
@@ -64,16 +65,18 @@ class ChangeLimits(Action):
         ConfigError
             There is no such limit, none is given, or one cannot be.
         """
-        check_limits(**args)
+        reward = args.get("task_reward")
+        check_limits(reward.currency if isinstance(reward, Money) else DEFAULT_CURRENCY, **args)
 
     def preview(self, run: DrivenRun, args: JSONObject) -> str:
         """Say which limits change, from what to what, and what that does and costs."""
-        state, limits = state_of(run), check_limits(**args)
+        state = state_of(run)
+        limits = check_limits(state.rules.currency, **args)
         in_force = limits_of(state.rules)
         changed = {name: value for name, value in limits.items() if value != in_force[name]}
         if not changed:
             return "These limits are in force already: nothing changes."
-        sentences: Mapping[str, Callable[[float, float], str]] = {
+        sentences: Mapping[str, Callable[[Any, Any], str]] = {
             "max_num_concurrent_units": partial(_concurrent, state),
             "maximum_units_per_worker": _per_worker,
             "task_reward": partial(_pay, state, run.live.parts.provider.FEE_RATE),
@@ -86,27 +89,27 @@ class ChangeLimits(Action):
         return ActionResult()
 
 
-def _concurrent(state: RunState, before: float, after: float) -> str:
+def _concurrent(state: RunState, before: int, after: int) -> str:
     waiting = count_over_limit(state, after)
     effect = f": {count(waiting, 'unit')} on offer will wait again" if waiting else ""
     return f"Units open to workers at once: {_limit(after)} instead of {_limit(before)}{effect}."
 
 
-def _per_worker(before: float, after: float) -> str:
+def _per_worker(before: int, after: int) -> str:
     return f"Units that one worker may do: {_limit(after)} instead of {_limit(before)}."
 
 
-def _pay(state: RunState, fee_rate: float, before: float, after: float) -> str:
+def _pay(state: RunState, fee_rate: Decimal, before: Money, after: Money) -> str:
     units = unheld_units(state)
-    added = math.fsum(after - unit.pay_amount for unit in units) * (1 + fee_rate)
-    fees = ", fees included" if fee_rate else ""
-    effect = f"adds {dollars(added)}{fees}" if added >= 0 else f"saves {dollars(-added)}{fees}"
+    pay = total((after - unit.pay_amount for unit in units), after.currency)
+    added, fees = pay + pay.share(fee_rate), ", fees included" if fee_rate else ""
+    effect = f"adds {added}{fees}" if added.thousandths >= 0 else f"saves {-added}{fees}"
     later = "" if state.generator_done else " Units that are made later get it, too."
     return (
-        f"Pay for a unit: {dollars(after)} instead of {dollars(before)}, for {count(len(units), 'unit')} that nobody "
+        f"Pay for a unit: {after} instead of {before}, for {count(len(units), 'unit')} that nobody "
         f"has yet: {effect}.{later}"
     )
 
 
-def _limit(limit: float) -> str:
-    return f"{limit:,.0f}" if limit else "any number"
+def _limit(limit: int) -> str:
+    return f"{limit:,}" if limit else "any number"

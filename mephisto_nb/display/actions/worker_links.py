@@ -34,8 +34,8 @@ class WorkerLinks(Action):
 
     def preview(self, run: DrivenRun, args: JSONObject) -> str:
         """Say for whom links are copied."""
-        if not run.live.has_own_links:
-            return f"All workers come by one link: {run.live.url}"
+        if shared := _shared_by_all(run):
+            return f"All workers come by one link: {shared}"
         names = make_worker_urls(run.live, _split(args.get("names")))["worker_name"].tolist()
         others = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         whose = "links, each for one person alone" if len(names) > 1 else "link, for one person alone"
@@ -43,12 +43,18 @@ class WorkerLinks(Action):
 
     async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
         """Return the lines, which the front end copies."""
-        if not run.live.has_own_links:
-            return ActionResult("The link is copied. It is the same for all workers.", run.live.url)
+        if shared := _shared_by_all(run):
+            return ActionResult("The link is copied. It is the same for all workers.", shared)
         links = make_worker_urls(run.live, _split(args.get("names")))
         lines = [f"{name}\t{url}" for name, url in links.itertuples(index=False)]
         copied = f"{count(len(lines), 'link')} {'is' if len(lines) == 1 else 'are'} copied, each behind its name."
         return ActionResult(f"{copied} Send everybody their own, and nobody else's.", "\n".join(lines))
+
+
+def _shared_by_all(run: DrivenRun) -> str | None:
+    """Return the one address by which all come, as their crowd's form has it; None: each has a link of their own."""
+    entry = run.live.parts.provider.get_entry_url(run.live.url)
+    return entry or (None if run.live.has_own_links else run.live.url)
 
 
 def _split(names: object) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSONObject
@@ -13,7 +14,8 @@ from mephisto_nb.display.actions.limits import ChangeLimits
 from mephisto_nb.display.actions.pause import Resume
 from mephisto_nb.display.dashboard.moment import Moment
 from mephisto_nb.display.words import count, duration
-from mephisto_nb.model.money import dollars
+from mephisto_nb.display.words import money as written
+from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.gates.table import all_words
 from mephisto_nb.rules.run_state import ends_by_itself
@@ -278,33 +280,35 @@ def _rates(moment: Moment) -> Notices:
 
 
 def _pay(moment: Moment, money: JSONObject) -> Notices:
-    per_hour, minimum, reward = money["per_hour"], money["minimum_per_hour"], money["reward"]
+    per_hour, minimum, currency = money["per_hour"], money["minimum_per_hour"], money["currency"]
     if moment.num_answered < ENOUGH_ANSWERS or not minimum or not money["below"]:
         return
+    least = written(minimum, currency)
     if not money["below_minimum"]:
         severity = "warning" if money["below"] > OUT_OF_LINE * money["timed"] else "info"
-        reason = f"{money['below']:,} of {count(money['timed'], 'answer')} earned less than ${minimum:,.2f} an hour."
+        reason = f"{money['below']:,} of {count(money['timed'], 'answer')} earned less than {least} an hour."
         yield Notice("pay_of_some", severity, reason, "Think of a bonus for those whose work took longer.")
         return
-    enough = math.ceil(100 * reward * minimum / per_hour) / 100
-    reason = f"Half of the answers earned less than ${per_hour:,.2f} an hour; the minimum is ${minimum:,.2f}."
+    reward = moment.statistics.rules.pay_amount
+    enough = Money(math.ceil(reward.thousandths * minimum / per_hour), currency).rounded_up()
+    reason = f"Half of the answers earned less than {written(per_hour, currency)} an hour; the minimum is {least}."
     waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     if moment.status not in ("live", "paused") or not waiting:
         yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
         return
     units = "the unit that nobody has yet" if waiting == 1 else f"each of the {waiting:,} units that nobody has yet"
-    remedy = f"Pay {dollars(enough)} for {units}, and think of a bonus for those who have worked already."
+    remedy = f"Pay {enough} for {units}, and think of a bonus for those who have worked already."
     fees = ", fees included" if money["fee_rate"] else ""
-    more = dollars(_price_of(moment, enough, money["fee_rate"]))
-    label = f"Raise pay to {dollars(enough)} ({more} more{fees})"
-    yield Notice("pay", "warning", reason, remedy, ChangeLimits().offer(label, task_reward=enough))
+    more = _price_of(moment, enough)
+    label = f"Raise pay to {enough} ({more + more.share(Decimal(str(money['fee_rate'])))} more{fees})"
+    yield Notice("pay", "warning", reason, remedy, ChangeLimits().offer(label, task_reward=float(enough)))
 
 
-def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
+def _price_of(moment: Moment, reward: Money) -> Money:
     """Return what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
     waiting = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
     pay = moment.statistics.pay.items()
-    return math.fsum((reward - paid) * count for (status, paid), count in pay if status in waiting) * (1 + fee_rate)
+    return total(((reward - paid) * count for (status, paid), count in pay if status in waiting), reward.currency)
 
 
 _LOOKS = (

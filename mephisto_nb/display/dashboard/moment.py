@@ -1,14 +1,14 @@
 """A run at one moment: the parts of what a dashboard shows that are about people, answers and money.
 
-Whatever workers wrote stays plain text here: whoever shows it must escape it. Money is in US dollars.
+Whatever workers wrote stays plain text here: whoever shows it must escape it.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from mephisto_nb.display.dashboard.statistics import Answer, RunningMedian, RunS
 from mephisto_nb.errors import UnknownTypeError
 from mephisto_nb.kernel.live_run import asked_of
 from mephisto_nb.model.answers import REST, split
+from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import (
     AGENT_LEFT,
@@ -252,14 +253,14 @@ def _preview(answer: Answer, blueprint: Blueprint[Any]) -> str:
 
 
 #: How many units of a status are paid how much.
-Pay = Mapping[tuple[UnitStatus, float], int]
+Pay = Mapping[tuple[UnitStatus, Money], int]
 
 _COMMITTED = (UnitStatus.ASSIGNED,)
 _TO_COME = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
 
 
 def describe_money(
-    pay: Pay, reward: float, fee_rate: float, hourly: RunningMedian, minimum: float, extra: float = 0.0
+    pay: Pay, reward: Money, fee_rate: Decimal, hourly: RunningMedian, minimum: Money, extra: Money | None = None
 ) -> JSONObject:
     """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
 
@@ -274,43 +275,46 @@ def describe_money(
     hourly
         What the answers earned their workers by the hour.
     minimum
-        What that should be; 0: anything.
+        What that should be; of nothing: anything.
     extra
         What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
 
     Returns
     -------
     dict
-        ``spent``, what the run costs so far, whether it was paid out already or is owed, or will be once it is
-        approved: what units earn that were answered and not rejected, and what workers get beside that; ``committed``,
+        All in ``currency``. ``spent``, what the run costs so far, whether it was paid out already or is owed, or will
+        be once it is approved: what units earn that were answered and not rejected, and what workers get beside that;
+        ``committed``,
         what those units will that somebody is working on; ``to_come``, what those will that nobody has yet; ``total``,
         all three, which is what the run costs if all units are answered and none is rejected. Units that a generator
         has not given yet are in none of these. ``fees`` is what the crowd takes of each; ``units`` and ``beside`` are
         what is spent without fees, the pay of units, and bonuses and the like. ``per_hour`` is the median of what
         answers earned by the hour; ``below`` of ``timed`` answers are under the minimum, none where work is unpaid.
     """
-    per_hour, units = hourly.value, _sum(pay, UNIT_PAYABLE)
+    per_hour, currency = hourly.value, reward.currency
+    beside = extra or Money(0, currency)
+    units = _sum(pay, UNIT_PAYABLE, currency)
     paid = {
-        "spent": round(units + extra, 6),
-        "committed": _sum(pay, _COMMITTED),
-        "to_come": _sum(pay, _TO_COME),
+        "spent": units + beside,
+        "committed": _sum(pay, _COMMITTED, currency),
+        "to_come": _sum(pay, _TO_COME, currency),
     }
-    fees = {name: round(amount * fee_rate, 6) for name, amount in paid.items()}
-    with_fees = {name: round(amount + fees[name], 6) for name, amount in paid.items()}
+    fees = {name: amount.share(fee_rate) for name, amount in paid.items()}
+    with_fees = {name: amount + fees[name] for name, amount in paid.items()}
     return {
-        "currency": "USD",
-        "reward": reward,
-        "fee_rate": fee_rate,
-        **with_fees,
-        "total": round(math.fsum(with_fees.values()), 6),
-        "fees": fees,
-        "units": units,
-        "beside": round(extra, 6),
+        "currency": currency,
+        "reward": float(reward),
+        "fee_rate": float(fee_rate),
+        **{name: float(amount) for name, amount in with_fees.items()},
+        "total": float(total(with_fees.values(), currency)),
+        "fees": {name: float(amount) for name, amount in fees.items()},
+        "units": float(units),
+        "beside": float(beside),
         "per_hour": per_hour,
-        "minimum_per_hour": minimum,
+        "minimum_per_hour": float(minimum),
         "timed": len(hourly),
-        "below": hourly.count_below(minimum) if reward else 0,
-        "below_minimum": bool(reward and minimum and per_hour is not None and 0 < per_hour < minimum),
+        "below": hourly.count_below(float(minimum)) if reward else 0,
+        "below_minimum": bool(reward and minimum and per_hour is not None and 0 < per_hour < float(minimum)),
     }
 
 
@@ -326,14 +330,14 @@ def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
     return "; ".join(words)
 
 
-def fee_rate_of(provider_type: str) -> float:
+def fee_rate_of(provider_type: str) -> Decimal:
     """Return what a crowd takes on top of the pay, as a share of it."""
     try:
         return get_crowd_provider_from_type(provider_type).FEE_RATE
     except UnknownTypeError:
-        return 0.0  # of a run long past, whose crowd is known no longer
+        return Decimal(0)  # of a run long past, whose crowd is known no longer
 
 
-def _sum(pay: Pay, statuses: Iterable[UnitStatus]) -> float:
+def _sum(pay: Pay, statuses: Iterable[UnitStatus], currency: str) -> Money:
     wanted = frozenset(statuses)
-    return round(math.fsum(amount * count for (status, amount), count in pay.items() if status in wanted), 6)
+    return total((amount * count for (status, amount), count in pay.items() if status in wanted), currency)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.dashboard.moment import describe_money, fee_rate_of
 from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.money import Money, totals
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED
 from mephisto_nb.runs import Runs
@@ -47,10 +47,10 @@ class RunList:
             (the run's; ``left`` where it lives, but was not taken up here), ``driver`` (which other
             kernel drives it), ``answered`` and ``total`` (units;
             None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
-            units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
+            units are answered, in ``currency`` with fees; None until `load`), ``at_work`` (workers; None where only a
             router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
-            mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums (None: of none
-            of the runs it is known yet).
+            mere notes left out. ``sums`` beside ``runs`` holds ``spent`` and ``whole_cost`` of all runs, once for
+            each ``currency`` of which they are known of any run.
         """
         self._follow()
         own = [_describe_own(run) for run in self._runs.own()]
@@ -62,8 +62,7 @@ class RunList:
         drivers = self._runs.drivers
         rows = sorted([*own, *stored, *left], key=_place)
         rows = [{**row, "driver": drivers.get(row["id"]) if row["status"] == "left" else None} for row in rows]
-        sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
-        return {"v": 1, "now": steady_time.now(), "closed": self._runs.is_closed, "runs": rows, **sums}
+        return {"v": 1, "now": steady_time.now(), "closed": self._runs.is_closed, "runs": rows, "sums": _sums(rows)}
 
     async def load(self) -> None:
         """Read all runs from the database, in a thread: a few queries, however many runs there are.
@@ -133,9 +132,15 @@ def run_list(runs: Runs) -> RunList:
     return runs.watched_by
 
 
-def _sum(amounts: list[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return round(math.fsum(known), 6) if known or not amounts else None
+def _sums(rows: list[JSONObject]) -> list[JSON]:
+    known = [row for row in rows if row["spent"] is not None and row["whole_cost"] is not None]
+    sums = {
+        name: totals(Money.nearest(row[name], row["currency"]) for row in known) for name in ("spent", "whole_cost")
+    }
+    return [
+        {"currency": currency, **{name: float(amounts[currency]) for name, amounts in sums.items()}}
+        for currency in sums["spent"]
+    ]
 
 
 def _describe_own(run: RunFrames) -> JSONObject:
@@ -146,6 +151,7 @@ def _describe_own(run: RunFrames) -> JSONObject:
         **{name: units[name] for name in ("answered", "total")},
         "spent": state["money"]["spent"],
         "whole_cost": state["money"]["total"],
+        "currency": state["money"]["currency"],
         "at_work": state["people"]["at_work"],
         "attention": sum(notice["severity"] != "info" for notice in state["attention"]),
     }
@@ -175,10 +181,12 @@ def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None, pay: RunPay
         "total": total,
         "spent": money.get("spent"),
         "whole_cost": money.get("total"),
+        "currency": run.currency,
         "at_work": None if is_left else 0,
         "attention": 0,
     }
 
 
 def _cost_of(run: TaskRun, pay: RunPay) -> JSONObject:
-    return describe_money(pay.units, 0.0, fee_rate_of(run.provider_type), RunningMedian(), 0.0, pay.beside)
+    nothing = Money(0, run.currency)
+    return describe_money(pay.units, nothing, fee_rate_of(run.provider_type), RunningMedian(), nothing, pay.beside)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.changes import AddAgent, AddSubmission
+from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.records import Agent, RunPay
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.run_state import RunState, stage_of
@@ -196,7 +197,7 @@ class RunStatistics:
         self._resumed_at = state.steering.resumed_at
         self.pace = Pace(state.opened_at, self._resumed_at)
         #: How long answers took their workers (seconds; those to screening and gold units are left out), and what those
-        #: earned by the hour (US dollars).
+        #: earned by the hour (in the run's currency).
         self.seconds, self.hourly = RunningMedian(), RunningMedian()
         #: Who is at work, who came first being first.
         self.at_work: dict[str, Agent] = {}
@@ -248,7 +249,7 @@ class RunStatistics:
             self.pace.add(at)
             self.seconds.add(took)
         if took > 0:  # two clocks may disagree by more than the work took
-            self.hourly.add(3600 * unit.pay_amount / took)
+            self.hourly.add(3600 * float(unit.pay_amount) / took)
         self.times_left.pop(agent.unit_id, None)
         self.often_left.pop(agent.unit_id, None)
         self.newest.appendleft(Answer(agent, data))
@@ -264,8 +265,8 @@ class RunStatistics:
         """Keep what the next step, while it is not committed yet, would change already."""
         state = self.state
         self.counts: dict[UnitStatus, int] = dict(state.counts)
-        self.pay: dict[tuple[UnitStatus, float], int] = dict(state.pay)
-        self.extra_pay = math.fsum(state.payments.values())
+        self.pay: dict[tuple[UnitStatus, Money], int] = dict(state.pay)
+        self.extra_pay = total(state.payments.values(), state.rules.currency)
         self.num_seen = len(state.worker_names)
         self.rules, self.steering, self.generator_done = state.rules, state.steering, state.generator_done
         self.ended_at, self.opened_at, self.stage = state.ended_at, state.opened_at, stage_of(state)

@@ -29,9 +29,10 @@ from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.run_tasks import find_driver
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, AddReview, ChangePayment, Changes
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay
 from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
-from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.model.task_run_args import stored_task_pay
 from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
@@ -161,8 +162,8 @@ class RunWatch:
     def state(self) -> JSONObject:
         """Say how the run is now, as plain values that JSON can hold.
 
-        Times are epoch seconds, money is in US dollars, durations are in seconds; what is not known is None. All text
-        is plain: names and answers are workers' own words, which must be escaped where they are shown.
+        Times are epoch seconds, amounts are in the currency of ``money``, durations are in seconds; what is not known
+        is None. All text is plain: names and answers are workers' own words, to be escaped where they are shown.
 
         Returns
         -------
@@ -196,7 +197,7 @@ class RunWatch:
             "people": describe_people(moment),
             "newest": describe_newest(moment, self._run.blueprint),
             "attention": describe_attention(moment, money),
-            "limits": limits_of(self._statistics.rules),
+            "limits": _describe_limits(self._statistics.rules),
             "rates": _describe_rates(moment),
             "work": self._describe_work(),
             "next": _describe_next(moment),
@@ -232,8 +233,8 @@ class RunWatch:
         -------
         dict
             ``agent_id``, ``worker``, ``unit`` (its short name), ``unit_id``, ``assignment`` (its index), ``status`` (of
-            the unit), ``started_at``, ``at`` (when it came), ``seconds``, ``pay_amount``, ``inputs`` and ``answer`` (as
-            the columns of `results`), and ``files``: the paths of what was sent along.
+            the unit), ``started_at``, ``at`` (when it came), ``seconds``, ``pay_amount`` and ``currency``, ``inputs``
+            and ``answer`` (as the columns of `results`), and ``files``: the paths of what was sent along.
 
         Raises
         ------
@@ -245,7 +246,8 @@ class RunWatch:
             raise NotFoundError(f"Agent {agent_id!r} has sent no answer in run {self._run.task_run_id}.")
         row = found[0]
         return {
-            **{name: row[name] for name in ("agent_id", "unit_id", "status", "pay_amount", "inputs", "answer")},
+            **{name: row[name] for name in ("agent_id", "unit_id", "status", "currency", "inputs", "answer")},
+            "pay_amount": float(row["pay_amount"]),
             "worker": row["worker_name"],
             "unit": self._moment().label_of(row["unit_id"]),
             "assignment": row["assignment_index"],
@@ -312,7 +314,7 @@ class RunWatch:
         task = self._task_args()
         return RunRules(
             provider_type=self._run.task_run.provider_type,
-            pay_amount=float(task["task_reward"]),
+            pay_amount=stored_task_pay(self._run.task_run.config).task_reward,
             maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
             max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),
         )
@@ -359,10 +361,10 @@ class RunWatch:
         return Moment(live.parts.clock.now(), status, self._statistics, live, errors)
 
     def _money(self, moment: Moment) -> JSONObject:
-        minimum = minimum_hourly_pay_of(self._run.task_run.config)
+        minimum = stored_task_pay(self._run.task_run.config).minimum_hourly_pay
         one, reward = moment.statistics, moment.statistics.rules.pay_amount
         money = describe_money(one.pay, reward, self._fee_rate, one.hourly, minimum, one.extra_pay)
-        booked = {name: None if self._pay is None else getattr(self._pay, name) for name in ("owed", "sent")}
+        booked = {name: None if self._pay is None else float(getattr(self._pay, name)) for name in ("owed", "sent")}
         return {**money, **booked, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
 
     def _describe_work(self) -> JSONObject | None:
@@ -404,9 +406,13 @@ def watch(run: RunFrames) -> RunWatch:
     return run.watched_by
 
 
-def _undecided(pay: Mapping[tuple[UnitStatus, float], int]) -> Counter[tuple[str, float]]:
+def _describe_limits(rules: RunRules) -> JSONObject:
+    return {name: float(limit) if isinstance(limit, Money) else limit for name, limit in limits_of(rules).items()}
+
+
+def _undecided(pay: Mapping[tuple[UnitStatus, Money], int]) -> Counter[tuple[str, Money]]:
     """Count units by what no decision changes: whether they are answered, and what they pay."""
-    counts: Counter[tuple[str, float]] = Counter()
+    counts: Counter[tuple[str, Money]] = Counter()
     for (status, amount), count in pay.items():
         counts["answered" if status in UNIT_ANSWERED else status.value, amount] += count
     return +counts

@@ -48,12 +48,13 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         #: Until a run gives its own, one that nobody knows.
         self._secret = Secret(secrets.token_hex(32))
         calls = any(way.call for way in self._setup.exits.values())
-        self._exits = (CallingExits if calls else ExternalExits)(self._setup, find_secret, self._code_secret)
+        self._exits = (CallingExits if calls else ExternalExits)(self._setup, self._find_secret, self._code_secret)
+        #: Those that were found already, by name: arrivals have no time to look for them.
+        self._found: dict[str, Secret] = {}
 
     def assert_task_args(self, task: TaskRunArgs) -> None:
         """Raise `ConfigError` for a secret that is named and not there: nobody could go back later."""
-        for where, name in self._setup.names_of_secrets():
-            find_secret(name, where)
+        self._find_all()
 
     @property
     def has_own_links(self) -> bool:
@@ -61,8 +62,15 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         return True
 
     def take_run_secret(self, secret: Secret) -> None:
-        """Sign links, and make codes, with this secret, where no other is named."""
+        """Sign links, and make codes, with this secret, where no other is named.
+
+        Raises
+        ------
+        ConfigError
+            A secret that settings name is gone: better said to who takes the run up again than to those who come.
+        """
         self._secret = secret
+        self._find_all()
 
     def get_wrapper_js_path(self) -> Path:
         """Return the script that reads the ids from the address."""
@@ -76,7 +84,7 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         ValueError
             One is missing, was never filled in, or is none; or a signature does not fit.
         """
-        arrival = read_arrival(self._setup, provider_data, find_secret)
+        arrival = read_arrival(self._setup, provider_data, self._find_secret)
         if key := self._setup.link_key:
             given = find_parameter(self._setup, provider_data, key)
             if not proofs.matches(self._key_of(arrival.participant), given):
@@ -160,16 +168,25 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         lines += [f"Source: {preset.source}.", preset.verified]
         return "\n".join(line for line in lines if line)
 
+    def _find_all(self) -> None:
+        for where, name in self._setup.names_of_secrets():
+            self._find_secret(name, where)
+
+    def _find_secret(self, name: str, where: str) -> Secret:
+        if name not in self._found:
+            self._found[name] = find_secret(name, where)
+        return self._found[name]
+
     def _code_secret(self) -> Secret:
         name = self._setup.code_secret
-        return find_secret(name, "mephisto.provider.code_secret") if name else self._secret
+        return self._find_secret(name, "mephisto.provider.code_secret") if name else self._secret
 
     def _signature(self, query: str, own: dict[str, str]) -> str:
         signed = self._setup.signed
         found = {role: own[name] for role, name in self._setup.parameters.items()}
         text = signed_text(self._setup, query if "query" in names_in(signed.over) else "", found, {})
         return sign(
-            find_secret(signed.secret, "mephisto.provider.signed.secret"), text, signed.algorithm, signed.encoding
+            self._find_secret(signed.secret, "mephisto.provider.signed.secret"), text, signed.algorithm, signed.encoding
         )
 
     def _key_of(self, participant: str) -> str:

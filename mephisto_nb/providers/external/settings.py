@@ -123,8 +123,6 @@ class ExternalProviderArgs:
         The same for studies and visits.
     code_secret
         The name of the secret that codes of people are made of; empty: the run's own, which is lost with the run.
-    link_key_parameter
-        The parameter with which links are signed that are made here, for a list of links; empty: they are not.
     signed
         How addresses that people come by are signed.
     signed_exit
@@ -145,7 +143,6 @@ class ExternalProviderArgs:
     participant_pattern: str = ""
     id_pattern: str = ""
     code_secret: str = ""
-    link_key_parameter: str = ""
     signed: SignedArrivalArgs = field(default_factory=SignedArrivalArgs)
     signed_exit: SignedExitArgs = field(default_factory=SignedExitArgs)
     completed: ExitArgs = field(default_factory=ExitArgs)

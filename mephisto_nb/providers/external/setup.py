@@ -119,8 +119,14 @@ def make_setup(args: ExternalProviderArgs) -> ExternalSetup:
         signed=args.signed,
         signed_exit=args.signed_exit,
         code_secret=args.code_secret,
-        link_key=args.link_key_parameter or preset.link_key,
+        link_key=preset.link_key,
     )
+    if both := set(captured) & {*setup.values, *setup.secrets}:
+        # Else whoever types an address could say what a host is.
+        raise ConfigError(
+            f"mephisto.provider.captured names {min(both)!r}, which is a name of yours in templates as well. Give "
+            "yours another name."
+        )
     _check_exits(setup)
     _check_signed(setup)
     return setup

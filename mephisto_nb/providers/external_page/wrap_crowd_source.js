@@ -48,9 +48,11 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   const PASSING = /token|signature|^sig$|hash|hmac|timestamp|^ts$/i;
   const place = `mephisto:came-by:${new URL("./", document.baseURI).pathname}`;
 
+  const keyInAddress = () => new URLSearchParams(window.location.hash.slice(1)).get("key");
+
   /* What the address says: { query, key }; null, where it says nothing. */
   function fromAddress() {
-    const key = new URLSearchParams(window.location.hash.slice(1)).get("key");
+    const key = keyInAddress();
     const query = window.location.search.slice(1, LONGEST);
     return query || key ? { query, key } : null;
   }
@@ -112,7 +114,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   window.getProviderURLParams = {};
 
   // A whole link that is opened where another one was loads no page by itself: only its last part is new.
-  window.addEventListener("hashchange", () => fromAddress() && window.location.reload());
+  window.addEventListener("hashchange", () => keyInAddress() && window.location.reload());
 
   window.handleSubmitToProvider = () => {
     if (!window._MEPHISTO_CONFIG_.get("SHOWS_OWN_THANKS")) show("Thank you", "Your work was sent. You can close this page now.");

@@ -49,9 +49,21 @@ class AccountCalls(ApiCalls):
         found = (RewardAdvice.read(row) for row in rows)  # the newest first
         return next((one for one in found if one.currency == currency), None)
 
+    async def add_test_participant(self, email: str) -> str:
+        """Make somebody who may try drafts, by an address that has no account yet, and return their id. Asked once."""
+        body = {"email": email}
+        return await self._once("POST", "/researchers/participants/", body, _participant_id)
+
     async def entry_keys(self) -> JSONObject:
         """Return the keys by which signed addresses are verified; no token is sent for them."""
         return (await self._transport.send("GET", _KEYS, with_token=False, wants_object=True)).object
+
+
+def _participant_id(told: JSONObject) -> str:
+    found = told.get("participant_id") or told.get("id")
+    if not found:
+        raise CrowdError("Prolific made a test participant, and did not tell their id.")
+    return str(found)
 
 
 class GroupCalls(ApiCalls):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -39,7 +40,7 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
     PROVIDER_TYPE: ClassVar[str] = "prolific"
     ArgsClass = ProlificProviderArgs
     #: A third and the tax on it, for forecasts alone: what is paid is what Prolific says.
-    FEE_RATE: ClassVar[float] = 0.4
+    FEE_RATE: ClassVar[Decimal] = Decimal("0.4")
     DESK: ClassVar[type[CrowdDesk]] = ProlificDesk
 
     def __init__(self, args: ProlificProviderArgs, around: Surroundings | None = None) -> None:

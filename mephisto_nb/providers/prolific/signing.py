@@ -11,11 +11,12 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import SignatureError, WorldError
+from mephisto_nb.errors import ConfigError, SignatureError, WorldError
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.proofs import Secret
 
@@ -90,7 +91,7 @@ def verify_hook(
         id=given.get(_EVENT_ID, ""),
         event_type=str(told.get("event_type", "")),
         resource_id=str(told["resource_id"]),
-        at=_seconds(given.get(_CREATED, "")) or signed_at,
+        at=_moment(given.get(_CREATED, "")) or signed_at,
         status=str(told.get("status") or ""),
         participant_id=str(told.get("participant_id") or ""),
         fields=told,
@@ -119,6 +120,14 @@ def _object(body: bytes) -> JSONObject | None:
     return told if isinstance(told, dict) else None
 
 
+def _moment(text: str) -> float | None:
+    """Return a time that is written as seconds, milliseconds, or as ISO 8601 does."""
+    try:
+        return _seconds(text) or datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
+
+
 def _seconds(text: str) -> float | None:
     """Return a time in seconds since the epoch, also where it is written in milliseconds."""
     whole, _, fraction = text.strip().partition(".")
@@ -141,6 +150,11 @@ class EntryTokens:
         What time it is, in seconds since the epoch.
     issuer
         Who has to have signed.
+
+    Raises
+    ------
+    ConfigError
+        `origin` is no address.
     """
 
     def __init__(
@@ -152,6 +166,8 @@ class EntryTokens:
         issuer: str = ISSUER,
     ) -> None:
         self._fetch, self._origin, self._now, self._issuer = fetch, _origin_of(origin), now, issuer
+        if not self._origin:
+            raise ConfigError(f"{origin!r} is no address of a site. Give one such as https://lab.example.org.")
         self._keys: dict[str, Any] = {}
         self._fetched_at = self._asked_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -256,11 +272,13 @@ def _starts_at(claims: JSONObject) -> float:
 
 
 def _origin_of(address: str) -> str:
-    """Return scheme, host and port of an address, the port only where it is not the usual one."""
+    """Return scheme, host and port of an address, the port only where it is not the usual one; '' for none."""
     try:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         port = parts.port
     except ValueError:
+        return ""
+    if not parts.hostname:
         return ""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{parts.hostname}" + ("" if port in (None, usual) else f":{port}")

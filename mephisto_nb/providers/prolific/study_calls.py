@@ -69,6 +69,10 @@ class StudyCalls(ApiCalls):
         body = {"block_previous_participants": block_participants}
         return await self._once("POST", f"/studies/{part(study_id)}/clone/", body, ProlificStudy.read)
 
+    async def try_out(self, study_id: str) -> tuple[str, str]:
+        """Offer a draft to test participants; return the id and the address of what they see. Asked once."""
+        return await self._once("POST", f"/studies/{part(study_id)}/test-study/", {}, _id_and_url)
+
     async def cost(self, study_id: str, *, is_projected: bool = False) -> ProlificCost:
         """Return what a study has cost, or will if every place is paid."""
         params = {"is_projected": "true"} if is_projected else {}
@@ -97,3 +101,9 @@ class StudyCalls(ApiCalls):
                 raise
             return study
         return ProlificStudy.read(answer.object)
+
+
+def _id_and_url(told: JSONObject) -> tuple[str, str]:
+    if not told.get("study_id"):
+        raise CrowdError("Prolific made a test run, and did not say which study it is.")
+    return str(told["study_id"]), str(told.get("study_url") or "")

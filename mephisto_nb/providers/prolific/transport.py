@@ -21,13 +21,14 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown, UsageError
 from mephisto_nb.utils.addresses import read_address
 from mephisto_nb.utils.extras import needs
+from mephisto_nb.utils.logging import neutralise
 from mephisto_nb.utils.proofs import Secret
 
 #: Where Prolific is.
 PROLIFIC = "https://api.prolific.com"
 _API = "/api/v1"
-#: How much of what Prolific says about an error is told, in characters.
-_LONGEST_DETAIL = 500
+#: How much of what Prolific says about an error is told: in characters, and in lists within lists.
+_LONGEST_DETAIL, _DEEPEST_DETAIL = 500, 8
 #: No wait is longer, whatever an answer asks for (seconds).
 _LONGEST_RETRY_AFTER = 300.0
 _AGENT = "mephisto-nb"
@@ -124,6 +125,11 @@ class ApiTransport:
         How long and how often is tried.
     sleep, now, chance
         How is waited, what time it is (epoch seconds), and a number from 0 to 1 by chance.
+
+    Raises
+    ------
+    ConfigError
+        There is no token, or it can be none; or the address is not one that a token may be sent to.
     """
 
     def __init__(
@@ -136,6 +142,7 @@ class ApiTransport:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        _check_token(token)
         self.base_url = _checked(base_url)
         self.patience = patience or ApiPatience()
         self._token, self._sleep, self._now, self._chance = token, sleep, now, chance
@@ -180,6 +187,8 @@ class ApiTransport:
 
         Raises
         ------
+        ConfigError
+            The body cannot be written as JSON.
         UsageError
             It is to be sent once, by a method that libraries send again by themselves.
         CrowdRefusedError
@@ -192,9 +201,9 @@ class ApiTransport:
         if effect is ApiEffect.ONCE and method not in ("POST", "PATCH"):
             raise UsageError(f"{method} is sent anew by the HTTP library itself. What is sent once is POST or PATCH.")
         attempts = 1 if effect is ApiEffect.ONCE else self.patience.attempts
-        made = 0
+        raw, made = None if body is None else _encoded(body), 0
         while True:
-            found = await self._try(method, path, params, body, with_token)
+            found = await self._try(method, path, params, raw, with_token)
             made += 1
             if isinstance(found, ApiAnswer):
                 if not wants_object or isinstance(found.body, dict):
@@ -224,17 +233,19 @@ class ApiTransport:
                     return
                 raise
             rows = answer.rows
+            known = len(seen)
             for row in rows:
                 # While one reads, rows come before others, and move those to the next page.
                 if str(row.get("id")) not in seen:
                     seen.add(str(row.get("id")))
                     yield row
-            if not rows or not _has_next(answer.object, len(rows), size):
+            # A list that knows nothing of pages is answered whole again and again.
+            if len(seen) == known or not _has_next(answer.body, len(rows), size):
                 return
             first, place = False, place + (len(rows) if by is Paging.OFFSET else step)
 
     async def _try(
-        self, method: str, path: str, params: Mapping[str, str | int] | None, body: JSON, with_token: bool
+        self, method: str, path: str, params: Mapping[str, str | int] | None, raw: bytes | None, with_token: bool
     ) -> ApiAnswer | _Failure:
         """Send once, and return the answer, or what went wrong."""
         with needs("prolific"):
@@ -247,12 +258,11 @@ class ApiTransport:
                 method,
                 f"{self.base_url}{prefix}{path}",
                 params=params,
-                json=body,
-                headers=self._headers(with_token),
+                data=raw,
+                headers=self._headers(with_token, raw is not None),
                 allow_redirects=False,
             ) as answer:
-                raw = await answer.read()
-                return self._read(answer.status, raw, answer.headers)
+                return self._read(answer.status, await answer.read(), answer.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return _Failure(self._plain(f"no connection ({type(error).__name__})"), is_sure=True)
         except TimeoutError:
@@ -264,12 +274,15 @@ class ApiTransport:
         if self._is_closed:
             raise ClosedError("The connection to Prolific was closed. Make another one.")
         if self._session is None:
-            limits = aiohttp.ClientTimeout(total=self.patience.timeout)
+            # Where no connection comes about in time, it is known that nothing was sent.
+            limits = aiohttp.ClientTimeout(total=self.patience.timeout, sock_connect=self.patience.timeout / 2)
             self._session = aiohttp.ClientSession(timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
-    def _headers(self, with_token: bool) -> dict[str, str]:
+    def _headers(self, with_token: bool, has_body: bool) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": _AGENT}
+        if has_body:
+            headers["Content-Type"] = "application/json"
         return {**headers, "Authorization": f"Token {self._token.reveal()}"} if with_token else headers
 
     def _read(self, status: int, raw: bytes, headers: Mapping[str, str]) -> ApiAnswer | _Failure:
@@ -288,7 +301,7 @@ class ApiTransport:
 
     def _plain(self, text: str) -> str:
         """Return words on one line, not too many, in which the token is not."""
-        one_line = " ".join(text.split())
+        one_line = neutralise(" ".join(text.split()))
         hidden = one_line.replace(self._token.reveal(), "********") if self._token else one_line
         return hidden if len(hidden) <= _LONGEST_DETAIL else hidden[: _LONGEST_DETAIL - 1] + "…"
 
@@ -330,11 +343,13 @@ def words_of(body: JSON) -> str:
     return ": ".join(part for part in parts if part) or _flat(body)
 
 
-def _flat(detail: JSON) -> str:
+def _flat(detail: JSON, depth: int = 0) -> str:
+    if depth > _DEEPEST_DETAIL:
+        return "…"
     if isinstance(detail, dict):
-        return "; ".join(f"{name}: {_flat(value)}" for name, value in detail.items())
+        return "; ".join(f"{name}: {_flat(value, depth + 1)}" for name, value in detail.items())
     if isinstance(detail, list):
-        return ", ".join(_flat(one) for one in detail)
+        return ", ".join(_flat(one, depth + 1) for one in detail)
     return "" if detail is None else str(detail)
 
 
@@ -347,9 +362,9 @@ def _parsed(raw: bytes) -> tuple[JSON, bool]:
         return None, False
 
 
-def _has_next(body: JSONObject, rows: int, size: int) -> bool:
+def _has_next(body: JSON, rows: int, size: int) -> bool:
     """Return whether a page says that one follows; where pages say nothing, a full one may not be the last."""
-    links = body.get("_links")
+    links = body.get("_links") if isinstance(body, dict) else None
     if isinstance(links, dict):
         following = links.get("next")
         return bool(isinstance(following, dict) and following.get("href"))
@@ -370,6 +385,22 @@ def _error(request: str, failure: _Failure, effect: ApiEffect, attempts: int) ->
     return CrowdError(
         f"Prolific was asked for {request}{times}, and did not answer: {found}. Try later.", failure.status
     )
+
+
+def _encoded(body: JSON) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"What Prolific is to be sent is no JSON: {error}. Give numbers, texts, lists.") from error
+
+
+def _check_token(token: Secret) -> None:
+    """Raise `ConfigError` for what cannot be a token; the message does not hold it."""
+    value = token.reveal()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(
+            "Prolific's token is empty, or holds what no token does. Copy it anew from the page of API tokens there."
+        )
 
 
 def _checked(base_url: str) -> str:

@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS seen_updates (
     digest BLOB NOT NULL,
     PRIMARY KEY (agent_id, digest)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS crowd_events (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS reports (
     person TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -332,6 +333,18 @@ def _is_new_of_strangers(txn: Txn, digest: bytes) -> bool:
     return txn.db.execute("SELECT 1 FROM reports WHERE person = '' AND digest = ?", (digest,)).fetchone() is None
 
 
+def keep_event(txn: Txn, message: Message, most: int, most_bytes: int) -> SubmissionResult:
+    """Take what a crowd tells, unless so many, or so many bytes of it, wait for the operator; return what became of it.
+
+    The same may be told twice, and is taken twice: what it means, its reader knows.
+    """
+    count, size = txn.db.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM crowd_events").fetchone()
+    if count >= most or size + len(message.text) > most_bytes:
+        return SubmissionResult.CLOSED
+    txn.db.execute("INSERT INTO crowd_events VALUES (?, ?)", (txn.post(message), len(message.text)))
+    return SubmissionResult.TAKEN
+
+
 def mark_linked(txn: Txn, agent_id: str) -> None:
     """Note that an agent has had a socket, so that its absence means something after a restart too."""
     agent = txn.agent(agent_id)
@@ -347,7 +360,7 @@ def withdraw(txn: Txn, seq: int) -> None:
 
 def acknowledge(txn: Txn, seq: int) -> None:
     """Delete what the operator has."""
-    for table in ("inbox", "withdrawn"):
+    for table in ("inbox", "withdrawn", "crowd_events"):
         txn.db.execute(f"DELETE FROM {table} WHERE seq <= ?", (seq,))
     if seq > acknowledged(txn):
         put_meta(txn, "acknowledged", str(seq))

@@ -222,9 +222,15 @@ class BodyReader:
         Refused
             It is none, too large or intricate, or comes too slowly.
         """
+        _check_type(request)
         with self._readings.begin() as reading:
             body = await self._whole(request, self._limits.small_body, lambda text: None, reading)
         return self._object(body, self._limits.small_shape)[0]
+
+    async def any_bytes(self, request: Request, limit: int) -> bytes:
+        """Read a body of any type, of `limit` bytes at most; raise `Refused` if it is larger, or comes too slowly."""
+        with self._readings.begin() as reading:
+            return await self._whole(request, limit, lambda text: None, reading)
 
     async def json_object(self, request: Request, limit: int | None = None) -> tuple[JSONObject, codec.Text]:
         """Read a body that is one JSON object, and names an agent of ours; return it, and what else is known of it.
@@ -234,6 +240,7 @@ class BodyReader:
         Refused
             It is none, too large or intricate, comes too slowly, or names nobody whom we know.
         """
+        _check_type(request)
         keeper = self._doorkeeper
         # What waits at the desk is in memory as what is on its way is.
         with self._readings.begin() as reading:
@@ -251,7 +258,6 @@ class BodyReader:
 
     async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None], reading: Reading) -> bytes:
         _check_length(request, limit)
-        _check_type(request)
         body = bytearray()
 
         async def take(piece: bytes) -> None:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import GateFinding
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 
@@ -360,8 +361,8 @@ class UnitGate(EntryGate[Settings]):
         """Return whether a worker for whom there is no unit may do the work all the same. Called when one is due."""
         return False
 
-    def pay(self, pay_amount: float) -> float:
-        """Return what one of its units pays, in US dollars; `pay_amount` is what a unit of the work does."""
+    def pay(self, pay_amount: Money) -> Money:
+        """Return what one of its units pays; `pay_amount` is what a unit of the work does."""
         return pay_amount
 
 

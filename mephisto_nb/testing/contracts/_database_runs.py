@@ -11,7 +11,14 @@ from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import LINK, RunSnapshot, Submission
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.ports.database import Database
-from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
+from mephisto_nb.testing.contracts._samples import (
+    PAY,
+    DatabaseFixtures,
+    SampleRun,
+    change_agent,
+    change_unit,
+    make_event,
+)
 
 
 class RunsContract(DatabaseFixtures):
@@ -108,7 +115,8 @@ class RunsContract(DatabaseFixtures):
             "assignment_index": 1,
             "unit_index": 1,
             "status": "created",
-            "pay_amount": 0.25,
+            "pay_amount": PAY,
+            "currency": "USD",
             "worker_id": None,
             "worker_name": None,
             "agent_id": None,
@@ -137,7 +145,7 @@ class RunsContract(DatabaseFixtures):
             {"text": "Is this a cat?"}, [{"n": 0}], {"label": "cat"}, []
         )  # fmt: skip
         assert (row["agent_id"], row["worker_name"], row["status"]) == (agent.agent_id, "ann", "completed")
-        assert (row["accepted_at"], row["submitted_at"], row["pay_amount"]) == (1002.0, 1003.0, 0.25)
+        assert (row["accepted_at"], row["submitted_at"], row["pay_amount"]) == (1002.0, 1003.0, PAY)
 
     def test_files_of_an_answer_come_back(self, database: Database, run: SampleRun) -> None:
         unit = run.add_unit()

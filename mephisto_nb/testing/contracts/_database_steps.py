@@ -12,11 +12,14 @@ import pytest
 
 from mephisto_nb.errors import ClosedError, ConflictError
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, LINK, Agent, Steering, Submission, TaskRun, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import (
+    PAY,
+    THANKS,
     DatabaseFixtures,
     SampleRun,
     change_agent,
@@ -181,7 +184,7 @@ class GuardsContract(DatabaseFixtures):
         assert isinstance(run.refusal(c.ChangeDeadline("nobody", 5.0)), ConflictError)
 
     def test_pay_for_a_unit_that_is_not_there_is_a_conflict(self, run: SampleRun) -> None:
-        assert isinstance(run.refusal(c.ChangePay(["nobody's"], 0.5)), ConflictError)
+        assert isinstance(run.refusal(c.ChangePay(["nobody's"], PAY)), ConflictError)
 
     def test_a_second_answer_is_a_conflict(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({"n": 1})
@@ -241,7 +244,7 @@ class SteeringContract(DatabaseFixtures):
     """`Steer` and `ChangePay`."""
 
     def test_what_was_steered_is_stored_the_last_word_counts(self, database: Database, run: SampleRun) -> None:
-        for steering in (Steering(paused_at=1500.0, task_reward=0.5), Steering(None, 1600.0, 3, 0)):
+        for steering in (Steering(paused_at=1500.0, task_reward=THANKS), Steering(None, 1600.0, 3, 0)):
             run.commit(c.Steer(Steering(paused_at=1.0)), c.Steer(steering))
             assert database.runs.load_run(run.id).run.steering == database.runs.find_runs()[0].steering == steering
         run.commit(c.Steer(AS_LAUNCHED))
@@ -253,9 +256,9 @@ class SteeringContract(DatabaseFixtures):
 
     def test_pay_changes_for_some_units_and_not_for_others(self, database: Database, run: SampleRun) -> None:
         first, second, third = run.add_units(3)
-        run.commit(c.ChangePay([first.unit_id, second.unit_id], 0.5), c.ChangePay([second.unit_id], 0.75))
+        run.commit(c.ChangePay([first.unit_id, second.unit_id], THANKS), c.ChangePay([second.unit_id], Money(1)))
         pay = {row["unit_id"]: row["pay_amount"] for row in database.runs.read_units([run.id])}
-        assert pay == {first.unit_id: 0.5, second.unit_id: 0.75, third.unit_id: 0.25}
+        assert pay == {first.unit_id: THANKS, second.unit_id: Money(1), third.unit_id: PAY}
 
 
 _T = TypeVar("_T")

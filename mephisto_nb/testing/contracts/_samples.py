@@ -10,12 +10,16 @@ import pytest
 from mephisto_nb._typing import JSON
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.people import Act, ActKind, WorkerKey
 from mephisto_nb.model.records import LINK, Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.ids import new_id
+
+#: What a unit pays, and what a bonus is.
+PAY, THANKS = Money.of("0.25"), Money.of("0.5")
 
 
 class SampleRun:
@@ -73,23 +77,23 @@ class SampleRun:
         """Return the reason why a step is not stored."""
         return self.database.apply([self.step(*changes, **link)])[0]
 
-    def make_work(self, num_units: int = 1, shared: JSON = None) -> c.AddAssignments:
+    def make_work(self, num_units: int = 1, shared: JSON = None, pay: Money = PAY) -> c.AddAssignments:
         """Make an assignment, which is not stored yet."""
         shared = {"text": "Is this a cat?"} if shared is None else shared
         index = len(self.assignments)
         assignment = Assignment(new_id(), self.id, index, shared, [{"n": n} for n in range(num_units)])
         self.assignments.append(assignment)
         return c.AddAssignments(
-            [assignment], [Unit(new_id(), assignment.assignment_id, n, 0.25) for n in range(num_units)]
+            [assignment], [Unit(new_id(), assignment.assignment_id, n, pay) for n in range(num_units)]
         )
 
-    def add_unit(self, shared: JSON = None) -> Unit:
+    def add_unit(self, shared: JSON = None, pay: Money = PAY) -> Unit:
         """Store an assignment of one unit, and put it on offer."""
-        return self.add_units(1, shared)[0]
+        return self.add_units(1, shared, pay)[0]
 
-    def add_units(self, num_units: int, shared: JSON = None) -> list[Unit]:
+    def add_units(self, num_units: int, shared: JSON = None, pay: Money = PAY) -> list[Unit]:
         """Store an assignment, and put its units on offer."""
-        work = self.make_work(num_units, shared)
+        work = self.make_work(num_units, shared, pay)
         self.commit(work)
         self.commit(*(change_unit(unit, UnitStatus.LAUNCHED) for unit in work.units))
         return list(work.units)
@@ -130,14 +134,14 @@ class SampleRun:
             GateRow("key", {"text": "A cat?"}, {"text": "A cat?", "label": "no"}),
         )
         assignment = Assignment(new_id(), self.id, -1, row.shared, [{}])
-        unit = Unit(new_id(), assignment.assignment_id, -2, 0.25, UnitStatus.LAUNCHED)
+        unit = Unit(new_id(), assignment.assignment_id, -2, PAY, UnitStatus.LAUNCHED)
         kept = GateUnit(unit.unit_id, Gate.GOLD, worker.worker_id, row)
         self.commit(c.AddAssignments([assignment], [unit]), c.AddGateUnit(kept))
         return self.add_agent(unit, worker), kept
 
     def make_payment(self, agent: Agent, **fields: Any) -> Payment:
         """Make a bonus for an agent's unit, which is not stored yet."""
-        given: dict[str, Any] = {"key": "thanks", "amount": 0.5, "reason": "Well done!", "kind": PaymentKind.BONUS}
+        given: dict[str, Any] = {"key": "thanks", "amount": THANKS, "reason": "Well done!", "kind": PaymentKind.BONUS}
         owed = {"worker_id": agent.worker_id, "unit_id": agent.unit_id, "task_run_id": self.id, "created_at": 1005.0}
         return Payment(payment_id=new_id(), **given | owed | fields)
 
@@ -157,9 +161,9 @@ class SampleRun:
         )
         return review
 
-    def add_answered_unit(self, data: JSON, worker_name: str = "ann") -> Agent:
+    def add_answered_unit(self, data: JSON, worker_name: str = "ann", pay: Money = PAY) -> Agent:
         """Store a unit with its answer."""
-        unit = self.add_unit()
+        unit = self.add_unit(pay=pay)
         agent = self.add_agent(unit, self.add_worker(worker_name))
         self.add_answer(agent, unit, data)
         return agent

@@ -25,7 +25,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -116,6 +116,16 @@ class ArchitectContract:
         assert await make_architect().revive() == url
         assert await fetch(url) == _PAGE
 
+    async def test_a_crowd_posts_events_by_the_key_of_the_plan(
+        self, architect: Architect[Any], directory: Path
+    ) -> None:
+        plan = RouterPlan("run", directory, crowd_events_key="k" * 22)
+        url = plan.get_events_url(await architect.deploy(plan))
+        assert "Received" in await fetch(url, b"{}")
+        with pytest.raises(HTTPError) as refused:
+            await fetch(f"{url}k", b"{}")
+        refused.value.close()
+
     async def test_what_was_never_deployed_cannot_be_found_again(self, architect: Architect[Any]) -> None:
         with pytest.raises(RouterError, match=r"\w"):
             await architect.revive()
@@ -168,11 +178,11 @@ class ArchitectContract:
                 await architect.fetch_file(name)
 
 
-async def fetch(url: str) -> str:
-    """Return the page at an address, which no proxy stands before."""
+async def fetch(url: str, posted: bytes | None = None) -> str:
+    """Return the page at an address, or the answer to what is posted there; no proxy stands before it."""
 
     def read() -> str:
-        with build_opener(ProxyHandler({})).open(url, timeout=30) as response:
+        with build_opener(ProxyHandler({})).open(url, posted, timeout=30) as response:
             return str(response.read().decode())
 
     return await asyncio.to_thread(read)

@@ -17,10 +17,10 @@ from mephisto_nb.testing.contracts._database_people import (
     MessagesContract,
     PeopleActsContract,
     PeopleContract,
-    ReviewsContract,
     StepsAboutPeopleContract,
     TextContract,
 )
+from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
 from mephisto_nb.testing.contracts._database_runs import GatesContract, RunsContract
 from mephisto_nb.testing.contracts._database_steps import (
     ChangesContract,

@@ -48,6 +48,7 @@ def account_routes(desk: ApiDesk) -> list[Route]:
     return [
         Route("/.well-known/study/jwks.json", jwks),
         desk.route("users/me/", get=_me),
+        desk.route("researchers/participants/", post=_add_test_participant),
         desk.route("workspaces/", get=_workspaces, post=_add_workspace),
         desk.route("workspaces/{id}/", get=_workspace, patch=_change_workspace),
         desk.route("workspaces/{id}/balance/", get=_balance),
@@ -88,6 +89,15 @@ async def _me(call: Call) -> Response:
             "available_balance": account.available,
         }
     )
+
+
+async def _add_test_participant(call: Call) -> Response:
+    need(call.body, "email")
+    email = str(call.body["email"])
+    if email in call.desk.test_participants:
+        raise nested({"email": ["There is somebody with this address."]})
+    call.desk.test_participants[email] = call.world.new_id()
+    return call.answer({"participant_id": call.desk.test_participants[email]}, 201)
 
 
 async def _workspaces(call: Call) -> Response:

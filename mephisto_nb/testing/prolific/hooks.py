@@ -27,6 +27,8 @@ EVENT_TYPES = (
 )
 #: How often a delivery is tried, and after how many seconds the first time again; each wait is up to twice as long.
 ATTEMPTS, _FIRST_WAIT = 12, 60.0
+#: After so many seconds without a single success, a subscription is switched off.
+_GIVEN_UP_AFTER = 5 * 86_400.0
 #: For how many seconds a receiver may think, in real time.
 _PATIENCE = 10.0
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -43,6 +45,8 @@ class StandInHook:
     #: What has to be said back before anything is delivered.
     handshake: str
     is_enabled: bool = False
+    #: Since when every attempt has failed.
+    failing_since: float | None = None
     events: list[HookDelivery] = field(default_factory=list)
 
 
@@ -112,6 +116,7 @@ class Hooks:
         self._check(merged)
         hook.event_type, hook.target_url = merged["event_type"], merged["target_url"]
         hook.is_enabled = bool(merged.get("is_enabled", hook.is_enabled))
+        hook.failing_since = None
 
     async def settled(self) -> None:
         """Wait until nothing is being delivered."""
@@ -162,7 +167,11 @@ class Hooks:
             async with self._lines.setdefault(delivery.hook.id, asyncio.Lock()):
                 delivery.attempts += 1
                 taken = await self._post(delivery)
-        delivery.changed_at = self._world.now()
+        delivery.changed_at = now = self._world.now()
+        hook = delivery.hook
+        hook.failing_since = None if taken else hook.failing_since or now
+        if hook.failing_since is not None and now - hook.failing_since >= _GIVEN_UP_AFTER:
+            hook.is_enabled = False
         if taken:
             delivery.status = "SUCCEEDED"
         elif delivery.attempts >= ATTEMPTS:

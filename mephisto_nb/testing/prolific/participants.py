@@ -70,6 +70,7 @@ class Participant:
     habit: Habit
     random: random.Random
     _world: ProlificWorld = field(repr=False)
+    _keys: EntryKeys = field(repr=False)
     #: The submission they are at, or had last.
     submission: StandInSubmission | None = field(default=None, repr=False)
     #: The address by which they came, or come.
@@ -85,6 +86,19 @@ class Participant:
         """The state that their submission is in now; ``NO PLACE`` where they have none."""
         return NO_PLACE if self.submission is None else self.submission.status
 
+    def begin(self, study_id: str) -> str | None:
+        """Take a place in a study, open it, and return the address by which they come; None: there is no place."""
+        study, person = self._world.study(study_id), self._world.people[self.id]
+        return self._open(submissions.reserve(self._world, study, person))
+
+    def hand_in(self, code: str | None) -> bool:
+        """Hand in with a code, or none, and return whether Prolific takes it."""
+        return self.submission is not None and submissions.submit(self._world, self.submission, code)
+
+    def give_back(self) -> bool:
+        """Return their submission, and say whether they still could."""
+        return self.submission is not None and submissions.give_back(self._world, self.submission)
+
     async def wait(self, seconds: float) -> None:
         """Wait for so long, in the stand-in's time."""
         await self._world.clock.sleep(seconds)
@@ -94,6 +108,14 @@ class Participant:
         world, study = self._world, None if self.submission is None else self.submission.study.id
         world.messages.append(StandInMessage(world.new_id(), self.id, world.user_id, body, study, world.now()))
         world.wake()
+
+    def _open(self, submission: StandInSubmission | None) -> str | None:
+        """Open the study that they hold a place in, and return its address; None: they no longer hold it."""
+        self.submission = submission
+        if submission is None or not submissions.start(self._world, submission):
+            return None
+        self.entry_url = entry_address(submission, self._keys, self._world.now())
+        return self.entry_url
 
 
 #: Does the work of a participant who came by an address; returns the completion code that they were shown, or None.
@@ -198,7 +220,7 @@ class Crowd:
         for one in self.participants:
             one.submission = submissions.reserve(self._world, study, self._world.people[one.id])
             if one.submission is not None and submissions.start(self._world, one.submission):
-                handed_in += submissions.submit(self._world, one.submission, code)
+                handed_in += one.hand_in(code)
         return handed_in
 
     async def open_page(self, url: str) -> None:
@@ -222,7 +244,7 @@ class Crowd:
         # Not the world's ids: people have theirs, whatever else happens there.
         person = StandInPerson(f"5f{chance.getrandbits(88):022x}", _traits(chance))
         self._world.people[person.id] = person
-        return Participant(person.id, habit, chance, self._world)
+        return Participant(person.id, habit, chance, self._world, self._keys)
 
     async def _live(
         self,
@@ -233,6 +255,7 @@ class Crowd:
         at_once: int | None,
         failures: dict[str, Exception],
     ) -> None:
+        one.submission, one.entry_url = None, ""
         with self._world.clock.busy():
             if not await self._find_place(one, study_id, at_once):
                 return
@@ -262,34 +285,32 @@ class Crowd:
         return study.status == PUBLISHING or (study.status == ACTIVE and self._at_work > 0)
 
     async def _take_part(self, one: Participant, how: Work | None, seconds: tuple[float, float]) -> None:
-        submission = one.submission
-        if submission is None or not submissions.start(self._world, submission):
+        if one._open(one.submission) is None:
             return
-        one.entry_url = entry_address(submission, self._keys, self._world.now())
         if how is None or one.habit in (Habit.RETURN_BEFORE, Habit.TIME_OUT, Habit.COME_BACK):
             await self.open_page(one.entry_url)
         if one.habit is Habit.RETURN_BEFORE:
-            submissions.give_back(self._world, submission)
+            one.give_back()
         if one.habit in (Habit.RETURN_BEFORE, Habit.TIME_OUT):
             return
         if one.habit is Habit.COME_BACK:
             await one.wait(_WEEK)
         code = None if how is None else await how(one.entry_url, one)
         await one.wait(one.random.uniform(*seconds))
-        self._leave(one, submission, code)
+        self._leave(one, code)
 
-    def _leave(self, one: Participant, submission: StandInSubmission, code: str | None) -> None:
+    def _leave(self, one: Participant, code: str | None) -> None:
         """Hand in, or not, as this participant does."""
         if one.habit is Habit.CLOSE_TAB:
             return
         if one.habit is Habit.RETURN_AFTER:
-            submissions.give_back(self._world, submission)
+            one.give_back()
         elif one.habit is Habit.NO_CODE:
-            submissions.submit(self._world, submission, submissions.NOCODE)
+            one.hand_in(submissions.NOCODE)
         elif one.habit is Habit.WRONG_CODE:
-            submissions.submit(self._world, submission, f"WRONG{one.random.randrange(1000):03}")
+            one.hand_in(f"WRONG{one.random.randrange(1000):03}")
         elif code is not None:
-            submissions.submit(self._world, submission, code)
+            one.hand_in(code)
 
 
 def _traits(chance: random.Random) -> JSONObject:

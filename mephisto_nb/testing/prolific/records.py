@@ -91,6 +91,8 @@ class StandInSubmission:
     study: StandInStudy
     participant_id: str
     started_at: float
+    #: What a list tells of the participant; nobody asked for it.
+    strata: JSONObject = field(default_factory=dict)
     status: str = RESERVED
     completed_at: float | None = None
     code: str | None = None

@@ -75,6 +75,8 @@ class ApiDesk:
 
     def __init__(self, world: ProlificWorld, hooks: Hooks, keys: EntryKeys, mishaps: Mishaps, token: Secret) -> None:
         self.world, self.hooks, self.keys, self.mishaps = world, hooks, keys, mishaps
+        #: People who may try a draft, by their address.
+        self.test_participants: dict[str, str] = {}
         #: The bulk approvals of the last minutes.
         self.bulk_asked: dict[tuple[str, ...], float] = {}
         self._token = token

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from mephisto_nb.errors import ClosedError, PortInUseError
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.testing.prolific.account_routes import account_routes
-from mephisto_nb.testing.prolific.books import StandInBooks
+from mephisto_nb.testing.prolific.books import StandInAccount, StandInBooks
 from mephisto_nb.testing.prolific.entry_links import EntryKeys
 from mephisto_nb.testing.prolific.hooks import Hooks
 from mephisto_nb.testing.prolific.mishaps import Limit, MishapDoor, Mishaps, Receive, Scope, Send
@@ -51,8 +51,7 @@ class ProlificStandIn:
     --------
     >>> async def rehearse():
     ...     async with ProlificStandIn() as prolific:
-    ...         account = prolific.books.accounts[prolific.workspace_id]
-    ...         return prolific.url.startswith("http://127.0.0.1:"), account.total
+    ...         return prolific.url.startswith("http://127.0.0.1:"), prolific.account.total
     >>> asyncio.run(rehearse())
     (True, 1000000)
     """
@@ -101,6 +100,11 @@ class ProlificStandIn:
     def books(self) -> StandInBooks:
         """Every payment, and what each workspace has."""
         return self.world.books
+
+    @property
+    def account(self) -> StandInAccount:
+        """The money of that workspace which studies are made in where no project is named."""
+        return self.world.books.accounts[self.workspace_id]
 
     @property
     def workspace_id(self) -> str:

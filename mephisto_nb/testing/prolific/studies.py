@@ -124,13 +124,12 @@ def refresh(world: ProlificWorld, study: StandInStudy) -> None:
 
 def to_be_kept(study: StandInStudy) -> int:
     """Return how much money a study has to hold: of every place and screen-out that may still have to be paid."""
-    if study.status in (UNPUBLISHED, SCHEDULED, COMPLETED):
+    if study.status in (UNPUBLISHED, SCHEDULED):
         return 0
-    if study.is_stopped:
+    if study.is_stopped or study.status == COMPLETED:
         waiting = sum(study.counts[status] for status in (RESERVED, ACTIVE, AWAITING_REVIEW, PROCESSING))
         return study.place.total * waiting
-    places = max(0, study.places - _paid_places(study))
-    return study.place.total * places + study.screen_out.total * max(0, study.slots - study.screened_out)
+    return _needed_for(study, study.places)
 
 
 def full_cost(study: StandInStudy) -> StandInPrice:
@@ -160,7 +159,7 @@ def _set_prices(world: ProlificWorld, study: StandInStudy) -> None:
 def _publish(world: ProlificWorld, study: StandInStudy) -> None:
     if study.status != UNPUBLISHED:
         raise nested(f"A study that is {study.status} cannot PUBLISH.")
-    _afford(world, study, full_cost(study).total)
+    afford(world, study, full_cost(study).total)
     study.published_at = world.now()
     set_study_status(world, study, PUBLISHING)
     refresh(world, study)
@@ -172,7 +171,8 @@ def _go_live(world: ProlificWorld, study: StandInStudy) -> None:
         set_study_status(world, study, ACTIVE)
 
 
-def _afford(world: ProlificWorld, study: StandInStudy, more: int) -> None:
+def afford(world: ProlificWorld, study: StandInStudy, more: int) -> None:
+    """Raise `ApiRefusal` where there is not so much that may be spent."""
     available = world.account_of(study).available
     if more > available:
         raise nested(f"Insufficient funds: {more} needed, {available} available. Top up your balance.")
@@ -189,8 +189,8 @@ def _grow(world: ProlificWorld, study: StandInStudy, given: JSONObject) -> None:
         raise nested({"total_available_places": ["The number of places can only be increased."]})
     if wanted == study.places:
         return
-    has_ended = study.is_stopped or study.status == COMPLETED
-    _afford(world, study, study.place.total * (int(wanted) - (_settled(study) if has_ended else study.places)))
+    needed = _needed_for(study, int(wanted))
+    afford(world, study, needed - world.account_of(study).locked_by.get(study.id, 0))
     study.fields["total_available_places"] = int(wanted)
     if details is not None:
         study.fields["access_details"] = details
@@ -200,9 +200,10 @@ def _grow(world: ProlificWorld, study: StandInStudy, given: JSONObject) -> None:
     world.wake()
 
 
-def _settled(study: StandInStudy) -> int:
-    """Return for how many places of a study that had ended nothing more has to be locked."""
-    return _paid_places(study) + sum(study.counts[one] for one in (RESERVED, ACTIVE, AWAITING_REVIEW, PROCESSING))
+def _needed_for(study: StandInStudy, places: int) -> int:
+    """Return how much a study that recruits has to hold for so many places, and the screen-outs that are left."""
+    slots = max(0, study.slots - study.screened_out)
+    return study.place.total * max(0, places - _paid_places(study)) + study.screen_out.total * slots
 
 
 def _with_more_addresses(study: StandInStudy, details: object, wanted: object) -> tuple[int, list[JSONObject]]:

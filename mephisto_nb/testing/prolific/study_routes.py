@@ -37,6 +37,8 @@ def study_routes(desk: ApiDesk) -> list[Route]:
         desk.route("studies/{id}/", get=_show, patch=_change, delete=_delete),
         desk.route("studies/{id}/transition/", post=_transition),
         desk.route("studies/{id}/clone/", post=_clone),
+        desk.route("studies/{id}/test-study/", post=_test_run),
+        desk.route("studies/{id}/access-details-progress/", get=_progress),
         desk.route("studies/{id}/cost/", get=_cost),
         desk.route("studies/{id}/submissions/", get=_rows),
         desk.route("studies/{id}/submissions/counts/", get=_counts),
@@ -98,6 +100,28 @@ async def _transition(call: Call) -> Response:
 async def _clone(call: Call) -> Response:
     block = call.body.get("block_previous_participants", True) is not False
     return _whole(call, clone_study(call.world, _study(call), block))
+
+
+async def _test_run(call: Call) -> Response:
+    """Offer a draft, as a study of its own, to those who try it."""
+    study = _study(call)
+    if study.status != UNPUBLISHED:
+        raise nested("Only unpublished studies can be tested.")
+    if not call.desk.test_participants:
+        raise nested("There is no test participant.")
+    trial = clone_study(call.world, study, block=False)
+    return call.answer({"study_id": trial.id, "study_url": f"https://app.prolific.com/studies/{trial.id}"})
+
+
+async def _progress(call: Call) -> Response:
+    """Say how many people each of several addresses was given."""
+    study, rows = _study(call), []
+    left = len(study.submissions)
+    for one in study.fields["access_details"] or []:
+        taken = min(left, one["total_allocation"])
+        rows.append({**one, "allocated": taken})
+        left -= taken
+    return call.answer({"results": rows})
 
 
 async def _cost(call: Call) -> Response:

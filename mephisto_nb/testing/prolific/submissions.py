@@ -10,6 +10,7 @@ from mephisto_nb.testing.prolific.records import (
     ACTIVE,
     APPROVED,
     AWAITING_REVIEW,
+    COMPLETED,
     HOLDING,
     PARTIALLY_APPROVED,
     PAUSED,
@@ -24,7 +25,7 @@ from mephisto_nb.testing.prolific.records import (
     StandInSubmission,
 )
 from mephisto_nb.testing.prolific.refusals import nested
-from mephisto_nb.testing.prolific.studies import refresh, set_study_status
+from mephisto_nb.testing.prolific.studies import afford, refresh, set_study_status
 from mephisto_nb.testing.prolific.study_checks import is_number
 from mephisto_nb.testing.prolific.world import ProlificWorld, may_take
 
@@ -103,6 +104,8 @@ def approve(world: ProlificWorld, submission: StandInSubmission) -> None:
         return
     if submission.status not in (AWAITING_REVIEW, TIMED_OUT):
         raise nested(f"A submission that is {submission.status} cannot be approved.")
+    if submission.status == TIMED_OUT:
+        _afford_place(world, submission.study)
     _decide(world, submission, APPROVED)
 
 
@@ -133,6 +136,8 @@ def complete(world: ProlificWorld, submission: StandInSubmission, code: object, 
         raise nested(f"A submission that is {submission.status} cannot be completed.")
     names = [action["action"] for action in known["actions"]]
     _check_actions(submission.study, names, data)
+    if submission.status == TIMED_OUT:
+        _afford_place(world, submission.study)
     submission.code = str(code)
     _note_end(submission, world.now())
     _act(world, submission, known["actions"], data)
@@ -246,6 +251,12 @@ def _check_actions(study: StandInStudy, names: list[str], data: JSONObject) -> N
             raise nested({"completion_code_data": ["percentage_of_reward is from 8 to 99."]})
     if "FIXED_SCREEN_OUT_PAYMENT" in names and study.screened_out >= study.slots:
         raise nested({"completion_code": ["All screen-out slots of this study are used up."]})
+
+
+def _afford_place(world: ProlificWorld, study: StandInStudy) -> None:
+    """Refuse to take one more than a study has money locked for, if there is none left to pay for it."""
+    if study.is_stopped or study.status == COMPLETED or study.open_places <= 0:
+        afford(world, study, study.place.total)
 
 
 def _decide(world: ProlificWorld, submission: StandInSubmission, becoming: str) -> None:

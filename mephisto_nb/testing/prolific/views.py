@@ -104,7 +104,7 @@ def submission_row(submission: StandInSubmission, shown: Callable[[str], str]) -
         "reward": submission.study.reward,
         "status": shown(submission.status),
         "study_code": submission.code,
-        "strata": {},
+        "strata": submission.strata,
         "star_awarded": False,
         "bonus_payments": list(submission.bonuses),
         "ip": "",

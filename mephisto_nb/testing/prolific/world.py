@@ -6,13 +6,14 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.testing.prolific.books import StandInAccount, StandInBooks
-from mephisto_nb.testing.prolific.filters import passes
+from mephisto_nb.testing.prolific.filters import TRAITS, passes
 from mephisto_nb.testing.prolific.records import (
     ACTIVE,
     RESERVED,
@@ -133,7 +134,7 @@ class ProlificWorld:
 
     def add_submission(self, study: StandInStudy, participant_id: str) -> StandInSubmission:
         """Make a submission that holds a place, as yet unopened."""
-        made = StandInSubmission(self.new_id(), study, participant_id, self.now())
+        made = StandInSubmission(self.new_id(), study, participant_id, self.now(), self._strata(participant_id))
         self.submissions[made.id] = made
         study.submissions.append(made)
         study.counts[RESERVED] += 1
@@ -173,6 +174,12 @@ class ProlificWorld:
             await self.clock.wait_for(future)
         finally:
             self._waiting.discard(future)
+
+    def _strata(self, participant_id: str) -> JSONObject:
+        traits = self.people[participant_id].traits
+        born = datetime.fromtimestamp(self.now(), UTC).year - int(traits.get("age", 30))
+        sex = TRAITS["sex"]["choices"].get(traits.get("sex"), "")
+        return {"date of birth": f"{born}-01-01", "ethnicity (simplified)": "", "sex": sex}
 
 
 def found(held: Mapping[str, Held], one_id: str) -> Held:

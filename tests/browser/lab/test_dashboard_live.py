@@ -27,7 +27,10 @@ def screen_of(page: Page, lab: Lab, app: str, folder: str) -> Screen:
 
 
 #: A crowd that takes fees; answers that can be told apart; and the frames, to be held against the screen.
-COSTLY = f"from mephisto_nb.providers.link import LinkProvider\nLinkProvider.FEE_RATE = {FEE_RATE}"
+COSTLY = (
+    "from decimal import Decimal\nfrom mephisto_nb.providers.link import LinkProvider\n"
+    f"LinkProvider.FEE_RATE = Decimal('{FEE_RATE}')"
+)
 NUMBERS = WORK.format(workers=12, time=(0.6, 1.8)).replace('"glad"', 'row["text"]')
 
 UNFOLD = """view => view.querySelectorAll(".mnb-more[aria-expanded=false]:not([hidden])")
@@ -121,7 +124,7 @@ async def test_buttons_pause_resume_limit_expire_and_stop(jupyter_lab: Lab, page
     assert screen.count() == {"expired": 60}
     told = " | ".join(screen.told())
     assert re.search("paused.*resumed.*changed.*expired.*shut down", told), told
-    [(at_stake,)] = screen.query("SELECT count(*) FROM units WHERE pay_amount = 0.25")
+    [(at_stake,)] = screen.query("SELECT count(*) FROM units WHERE pay_amount = 25000")
     assert at_stake == 57
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mephisto_nb.testing.prolific import ProlificStandIn
-from tests.prolific import api, ask, naps, prolific
+from tests.prolific import api, ask, naps, prolific, settings
 
-__all__ = ["api", "ask", "naps", "prolific", "registered"]
+__all__ = ["api", "ask", "naps", "prolific", "registered", "settings"]
 
 
 @pytest.fixture

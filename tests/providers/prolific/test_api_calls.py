@@ -75,6 +75,16 @@ async def test_studies_are_listed_and_drafts_deleted(api: ProlificAPI, prolific:
     assert found == [*ids[1:], clone.id]
 
 
+async def test_a_draft_is_tried_by_test_participants(api: ProlificAPI, prolific: ProlificStandIn) -> None:
+    made = await api.studies.create(draft())
+    with pytest.raises(CrowdRefusedError, match="no test participant"):
+        await api.studies.try_out(made.id)
+    assert len(await api.account.add_test_participant("me@lab.example.org")) == 24
+    trial, url = await api.studies.try_out(made.id)
+    assert trial != made.id
+    assert trial in url
+
+
 async def test_what_a_study_costs(api: ProlificAPI, prolific: ProlificStandIn) -> None:
     study_id = await publish(api, prolific)
     cost = await api.studies.cost(study_id, is_projected=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from mephisto_nb.errors import ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown, UsageError
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.transport import ApiAnswer, ApiEffect, ApiPatience, Paging, words_of
-from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
+from mephisto_nb.testing.prolific import Mishap, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.views import submission_row
 from mephisto_nb.utils.proofs import Secret
 from tests.prolific import Asker, Naps, draft, hand_in
@@ -24,7 +25,7 @@ DOUBTFUL = [Mishap.ERROR, Mishap.BAD_GATEWAY, Mishap.CUT_BEFORE, Mishap.ERROR_AF
 @pytest.fixture
 async def hasty(prolific: ProlificStandIn, naps: Naps) -> Any:
     """A client that does not wait for an answer."""
-    patience = ApiPatience(attempts=3, timeout=0.2)
+    patience = ApiPatience(attempts=3, timeout=0.75)
     async with ProlificAPI(prolific.token, prolific.url, patience, sleep=naps, chance=lambda: 1.0) as client:
         yield client
 
@@ -102,7 +103,7 @@ async def test_a_payment_that_hangs_is_not_known_to_be_done(hasty: Any, prolific
     study_id = await ask.publish()
     made = await hasty.bonuses.set_up(study_id, [(hand_in(prolific, study_id), 150)], currency="GBP")
     prolific.mishaps.happen(Mishap.HANG_AFTER, on="POST /bulk-bonus-payments/")
-    with pytest.raises(OutcomeUnknown, match=r"no answer within 0.2 seconds"):
+    with pytest.raises(OutcomeUnknown, match=r"no answer within 0.75 seconds"):
         await hasty.bonuses.pay(made.id)
     prolific.advance(100)
     assert prolific.books.paid("bonus").amount == 150
@@ -200,6 +201,20 @@ def test_a_token_never_travels_in_the_clear(url: str) -> None:
         ProlificAPI("token", url)
 
 
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "tökèn"])
+def test_what_can_be_no_token_is_refused_unseen(token: str) -> None:
+    with pytest.raises(ConfigError, match="Copy it anew") as caught:
+        ProlificAPI(Secret(token))
+    assert not token.strip() or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", [Decimal("1.5"), float("nan"), {1, 2}])
+async def test_what_is_no_json_is_not_sent(api: ProlificAPI, prolific: ProlificStandIn, odd: Any) -> None:
+    with pytest.raises(ConfigError, match="no JSON"):
+        await api.studies.create(draft(reward=odd))
+    assert prolific.world.studies == {}
+
+
 async def test_unknown_states_and_fields_are_borne(api: ProlificAPI, prolific: ProlificStandIn, ask: Asker) -> None:
     study_id = await ask.publish()
     one = hand_in(prolific, study_id)
@@ -225,11 +240,23 @@ async def test_rows_that_move_between_pages_come_once(api: ProlificAPI, prolific
     assert (rows, [one["offset"] for one in asked]) == (["a", "b", "c"], [0, 2, 4])
 
 
+async def test_a_list_without_pages_is_read_once(api: ProlificAPI, monkeypatch: Any) -> None:
+    asked = []
+
+    async def send(method: str, path: str, **options: Any) -> Any:
+        asked.append(path)
+        return ApiAnswer(200, [{"id": "a"}, {"id": "b"}])
+
+    monkeypatch.setattr(api._transport, "send", send)
+    rows = [row["id"] async for row in api._transport.pages("/rows/", by=Paging.OFFSET, size=2)]
+    assert (rows, len(asked)) == (["a", "b"], 2)
+
+
 @pytest.mark.parametrize("count", [0, 1, 500, 501, 1000])
 async def test_every_length_of_a_list_is_read_to_its_end(
     api: ProlificAPI, prolific: Any, ask: Asker, count: int
 ) -> None:
-    prolific.books.accounts[prolific.workspace_id].total = 1_000_000
+    prolific.account.total = 1_000_000
     study_id = await ask.publish(total_available_places=1000)
     prolific.participants(count).submit_at_once(study_id, None)
     found = [one.id async for one in api.submissions.of_study(study_id)]
@@ -238,8 +265,8 @@ async def test_every_length_of_a_list_is_read_to_its_end(
     assert len(found) == count
 
 
+@pytest.mark.parametrize("settings", [StandInSettings(requests_per_second=2)])
 async def test_a_limit_of_requests_only_takes_time(api: ProlificAPI, prolific: ProlificStandIn, naps: Naps) -> None:
-    prolific._door._limit._per_second = 2.0
     for _ in range(6):
         await api.account.me()
     assert sum(naps.seconds) >= 2

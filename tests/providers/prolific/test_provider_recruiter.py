@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import ClosedError, CrowdRefusedError
-from mephisto_nb.model.crowd import CrowdVisitStatus, Standing, StudyStatus
+from mephisto_nb.model.crowd import CrowdStanding, CrowdVisitStatus, StudyStatus
 from mephisto_nb.providers.prolific.recruiting.events import EVENT_TYPES
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
@@ -105,24 +105,24 @@ async def test_groups_are_kept_in_step_and_only_changed(registered: ProlificStan
     recruiter = (await opened(registered)).recruiter
     ann, bob, cat = (one.id for one in registered.participants(3))
     blocked, english = "Blocked by prolific (mephisto_nb)", "English of prolific (mephisto_nb)"
-    await recruiter.tell_standing(Standing(frozenset({ann, "a visitor"}), {"English": frozenset({bob, cat})}))
+    await recruiter.tell_standing(CrowdStanding(frozenset({ann, "a visitor"}), {"English": frozenset({bob, cat})}))
     assert members(registered) == {blocked: {ann}, english: {bob, cat}}
     at = registered.world.clock.now()
     registered.advance(60)
-    await recruiter.tell_standing(Standing(frozenset(), {"English": frozenset({cat, ann}), "Nobody": frozenset()}))
+    await recruiter.tell_standing(CrowdStanding(frozenset(), {"English": frozenset({cat, ann}), "Nobody": frozenset()}))
     assert members(registered) == {blocked: set(), english: {cat, ann}}
     (group,) = [one for one in registered.world.groups.values() if one.name == english]
     assert group.members[cat] == at  # who stays is not put in anew
     study = registered.world.study((await recruiter.read_study()).study_id)
-    await recruiter.tell_standing(Standing(frozenset({ann})))
+    await recruiter.tell_standing(CrowdStanding(frozenset({ann})))
     assert reserve(registered.world, study, registered.world.people[ann]) is None
 
 
 async def test_each_requester_has_groups_of_their_own(registered: ProlificStandIn) -> None:
     one, other = provider_of(registered), provider_of(registered, requester_name="lab_b")
     ann, bob = (one.id for one in registered.participants(2))
-    await one.recruiter.tell_standing(Standing(frozenset({ann})))
-    await other.recruiter.tell_standing(Standing(frozenset({bob})))
+    await one.recruiter.tell_standing(CrowdStanding(frozenset({ann})))
+    await other.recruiter.tell_standing(CrowdStanding(frozenset({bob})))
     assert list(members(registered).values()) == [{ann}, {bob}]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from mephisto_nb.errors import CrowdError, SignatureError
+from mephisto_nb.errors import ConfigError, CrowdError, SignatureError
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.signing import EntryTokens, verify_hook
 from mephisto_nb.testing.prolific import ProlificStandIn
@@ -36,6 +36,14 @@ def test_a_delivery_that_is_signed_is_read() -> None:
     event = verify_hook(SECRET, body, signed(body), now=BEGIN + 200)
     assert (event.id, event.event_type, event.resource_id) == ("e1", "submission.status.change", "a" * 24)
     assert (event.status, event.participant_id, event.at) == ("APPROVED", "p", 1_799_999_999.5)
+
+
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [("1799999999500", 1_799_999_999.5), ("2027-01-15T08:00:00Z", 1_800_000_000.0), ("soon", BEGIN), ("", BEGIN)],
+)
+def test_when_an_event_happened_is_read_in_any_form(written: str, at: float) -> None:
+    assert verify_hook(SECRET, BODY, {**signed(BODY), "X-Timestamp": written}, now=BEGIN).at == at
 
 
 def test_a_delivery_may_be_signed_as_it_is_written_anew() -> None:
@@ -123,6 +131,12 @@ async def test_a_token_for_somebody_else_is_refused(keys: Keys, changes: dict[st
         await keys.verifier().verify(token)
     assert token not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("origin", ["", "https://", "lab:port"])
+async def test_a_site_without_an_address_verifies_nobody(keys: Keys, origin: str) -> None:
+    with pytest.raises(ConfigError, match="no address of a site"):
+        keys.verifier(origin)
 
 
 async def test_a_token_that_was_changed_is_refused(keys: Keys) -> None:

@@ -11,7 +11,7 @@ const THEN = {
 
 export class Room {
   isOpen = false;
-  #room = { here: 1, wanted: 2, seconds: 0, pay: 0, then: "send_home" };
+  #room = { here: 1, wanted: 2, seconds: 0, pay: "", then: "send_home" };
   #end = 0;
   #timer = 0;
 
@@ -33,7 +33,7 @@ export class Room {
     clearTimeout(this.#timer);
     const { here, wanted, pay, then } = this.#room;
     const minutes = Math.ceil(Math.max(0, this.#end - performance.now()) / 60_000);
-    const wage = pay > 0 ? ` You are then paid $${pay.toFixed(2)} for waiting.` : "";
+    const wage = pay ? ` You are then paid ${pay} for waiting.` : "";
     show("room", {
       words: wanted > 2 ? "several" : "other",
       fill: {

@@ -43,7 +43,7 @@ export function confirm(root, title, text, yes) {
  */
 export function askForm(root, { title, yes, fields: wanted }, state, preview) {
   return new Promise((resolve) => {
-    const fields = wanted.map((one) => field(one, one.now === "" ? undefined : at(state, one.now)));
+    const fields = wanted.map((one) => field(one, one.now === "" ? undefined : at(state, one.now), state));
     const effect = make("p", { class: "mnb-effect", role: "status" });
     const id = `mnb-${Math.random().toString(36).slice(2)}`;
     const apply = make("button", { type: "submit", form: id, class: "mnb-button mnb-primary" }, yes);
@@ -76,12 +76,13 @@ const FIELDS = {
   lines: { draw: (now) => make("textarea", { rows: 6, dir: "auto", spellcheck: "false" }, now ?? ""), read: String, empty: "" },
 };
 
-function field({ name, label, hint, kind }, now) {
+function field({ name, label, hint, kind }, now, state) {
   const { draw, read, empty } = FIELDS[kind];
   const input = draw(now);
   put(input, "name", name);
   put(input, "required", true);
-  const node = make("label", {}, make("span", {}, label), input, make("small", {}, hint));
+  const unit = kind === "amount" ? ` (${state.money.currency})` : "";
+  const node = make("label", {}, make("span", {}, label + unit), input, make("small", {}, hint));
   return { node, name, value: () => read(input.value), isChanged: () => read(input.value) !== (now ?? empty) };
 }
 

@@ -2,7 +2,7 @@
 
 import { make, put, show, style, write } from "./dom.js";
 import { sparkline } from "./overview.js";
-import { UNKNOWN, count, dollars, duration, money, number } from "./words.js";
+import { UNKNOWN, count, duration, money, number, price } from "./words.js";
 
 function tile(label, ...more) {
   const value = make("span", { class: "mnb-value" });
@@ -86,8 +86,8 @@ function cost() {
     reads: ["money", "run"],
     draw({ money: all, run }) {
       const isOver = ["done", "ended"].includes(run.status);
-      const whole = dollars(all.total);
-      set(dollars(all.spent), isOver ? " in all" : ` so far of ${whole}`, feeNote(all, isOver ? "" : whole));
+      const whole = price(all.total, all.currency);
+      set(price(all.spent, all.currency), isOver ? " in all" : ` so far of ${whole}`, feeNote(all, isOver ? "" : whole));
       write(split, splitOf(all));
       show(split, split.textContent !== "");
       write(unpaid, all.unpaid);
@@ -96,26 +96,26 @@ function cost() {
         style(strip, "flex-grow", String(all.total > 0 ? all[name] / all.total : 0));
         show(strip, all[name] > 0);
         show(entry, name !== "spent" && all[name] > 0);
-        write(value, dollars(all[name]));
+        write(value, price(all[name], all.currency));
       }
     },
   };
 }
 
 /** What the cost is made of so far, where it is made of several things; and what of it workers have got. */
-function splitOf({ units, beside, fees, owed, sent }) {
+function splitOf({ units, beside, fees, owed, sent, currency }) {
   const parts = [[units, "for units"], [beside, "bonuses"], [fees.spent, "fees"]].filter(([amount]) => amount > 0);
   const said = parts.length > 1 && beside > 0 ? parts : [];
   if (owed > 0 || sent > 0) said.push([owed, "owed"], [sent, "sent"]);
-  return said.map(([amount, what]) => `${dollars(amount)} ${what}`).join(" · ");
+  return said.map(([amount, what]) => `${price(amount, currency)} ${what}`).join(" · ");
 }
 
 /** `whole`: what it costs if all units are answered; nothing once none can be any more. */
-function feeNote({ fees, fee_rate: rate, reward }, whole) {
+function feeNote({ fees, fee_rate: rate, reward, currency }, whole) {
   const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
   const all = whole ? `${whole} if all units are answered, ` : "";
-  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${dollars(sum)})` : "without fees";
-  return `${all}${share}; ${dollars(reward)} a unit`;
+  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${price(sum, currency)})` : "without fees";
+  return `${all}${share}; ${price(reward, currency)} a unit`;
 }
 
 function pay() {

@@ -2,7 +2,7 @@
 
 import { follow, make, longName, put, show, style, write } from "./dom.js";
 import { runDashboard } from "./run.js";
-import { clock, dollars, moment, number, percent, plain, runLabel } from "./words.js";
+import { clock, moment, number, percent, plain, price, runLabel } from "./words.js";
 
 const TOPIC = "runs";
 
@@ -52,7 +52,7 @@ export function runList(link) {
     show(empty, isEmpty || closed);
     write(empty, closed ? "This operator was shut down; mephisto_nb.Operator() makes a new one." : "No task has been launched yet.");
     write(summary, isEmpty ? "" : [...COUNTED.map((label) => countOf(runs, label)), `${number(runs.length)} in all`].filter(Boolean).join(", "));
-    write(cost, costOf(state));
+    write(cost, state.sums.map(costOf).join("; "));
     show(foot, runs.length > 1);
     const isLeft = ({ status }) => ["left", "detached"].includes(status) && !closed;
     follow(left, runs.filter(isLeft), ({ id, driver }) => `${id} ${driver ?? ""}`, hint, () => {});
@@ -85,9 +85,9 @@ function countOf(runs, label) {
   return found > 0 && `${number(found)} ${label.toLowerCase()}`;
 }
 
-function costOf({ spent, whole_cost: whole }) {
+function costOf({ spent, whole_cost: whole, currency }) {
   if (whole === null) return "";
-  return spent === whole ? dollars(spent) : `${dollars(spent)} of ${dollars(whole)}`;
+  return spent === whole ? price(spent, currency) : `${price(spent, currency)} of ${price(whole, currency)}`;
 }
 
 /** How to take up a run that nobody drives; or who drives it. */

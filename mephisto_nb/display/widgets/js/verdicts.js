@@ -53,7 +53,7 @@ export function askDecision(root, kernel, found, names, begin) {
     fields: [
       particular("Decision", verdict),
       particular("About", which),
-      particular("Bonus for each, in US dollars", bonus.input),
+      particular(`Bonus for each, in ${found.currency}`, bonus.input),
       particular("Note", note, "for you and your colleagues; workers never see it"),
       particular("Message", message, "for the worker, where the crowd can send one"),
       make("div", { class: "mnb-pair" }, ...granted.nodes, value.node),

@@ -3,9 +3,6 @@
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const FINE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 const moneyFormats = new Map();
-const PRICES = Object.fromEntries([2, 4].map((places) =>
-  [places, new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: places, maximumFractionDigits: places })],
-));
 
 /** What an absent number is shown as. */
 export const UNKNOWN = "–";
@@ -46,19 +43,27 @@ export function number(value) {
 }
 
 /** Write an amount of money that need not be exact, as what an hour of work earns, in whole cents. */
-export function money(value, currency = "USD") {
+export function money(value, currency) {
   if (value === null || value === undefined) return UNKNOWN;
-  if (!moneyFormats.has(currency)) {
-    moneyFormats.set(currency, new Intl.NumberFormat("en-US", { style: "currency", currency }));
-  }
-  return moneyFormats.get(currency).format(value);
+  return formatOf(currency ?? "USD").format(value);
 }
 
-/** Write a price, or a sum of prices, in US dollars: cents, and parts of them where there are such. */
-export function dollars(value) {
+/** Write a price, or a sum of prices: cents, and parts of them where there are such. */
+export function price(value, currency) {
   if (value === null || value === undefined) return UNKNOWN;
-  const cents = Math.abs(Math.round(value * 100) / 100 - value) < 1e-9;
-  return PRICES[cents ? 2 : 4].format(value);
+  const digits = formatOf(currency).resolvedOptions().maximumFractionDigits;
+  const isWhole = (places) => Math.abs(Math.round(value * 10 ** places) / 10 ** places - value) < 1e-9;
+  const places = [digits, digits + 2].find(isWhole) ?? digits + 3;
+  return formatOf(currency, places).format(value);
+}
+
+function formatOf(currency, places = null) {
+  const key = `${currency} ${places}`;
+  if (!moneyFormats.has(key)) {
+    const digits = places === null ? {} : { minimumFractionDigits: places, maximumFractionDigits: places };
+    moneyFormats.set(key, new Intl.NumberFormat("en-US", { style: "currency", currency, ...digits }));
+  }
+  return moneyFormats.get(key);
 }
 
 /** Write a length of time as somebody would say it; it stays on one line. */

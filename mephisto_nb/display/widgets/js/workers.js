@@ -27,9 +27,9 @@ function held(row) {
 
 function hourly(row) {
   if (row.hourly_pay === null) return UNKNOWN;
-  const words = money(row.hourly_pay, "USD");
+  const words = money(row.hourly_pay, row.currency);
   if (!row.below_minimum) return words;
-  const least = `below the minimum of ${money(row.minimum_hourly_pay, "USD")}`;
+  const least = `below the minimum of ${money(row.minimum_hourly_pay, row.currency)}`;
   return make("span", { class: "mnb-warn", title: least }, "▾ ", words, make("span", { class: "mnb-unseen" }, `, ${least}`));
 }
 
@@ -144,14 +144,23 @@ function decided(worker) {
 }
 
 function waits(worker) {
-  return worker.waiting > 0 ? `; ${money(worker.waiting_pay, "USD")} more if what waits is approved` : "";
+  return worker.waiting > 0 ? `; ${money(worker.waiting_pay, worker.currency)} more if what waits is approved` : "";
+}
+
+/** What somebody earned; sums of several currencies do not exist. */
+function earned(worker) {
+  const { currency, bonuses, owed, sent } = worker;
+  if (worker.earned === null) return [["Earned", `in ${plain(currency)}: operator.payments.owed() has a row for each`]];
+  return [
+    ["Earned", `${money(worker.earned, currency)}, and ${money(bonuses, currency)} of bonuses${waits(worker)}`],
+    ["Owed and sent", `${money(owed, currency)} owed, ${money(sent, currency)} sent`],
+  ];
 }
 
 function describeWorker({ worker, notes, history }) {
   const facts = [
     ["Units answered", `${number(worker.units)} in ${count(worker.runs, "run")}: ${decided(worker)}; ${number(worker.left)} left unfinished`],
-    ["Earned", `${money(worker.earned, "USD")}, and ${money(worker.bonuses, "USD")} of bonuses${waits(worker)}`],
-    ["Owed and sent", `${money(worker.owed, "USD")} owed, ${money(worker.sent, "USD")} sent`],
+    ...earned(worker),
     ["Median time", duration(worker.median_seconds)],
     ["Pay an hour", hourly(worker)],
     ["Qualifications", held(worker)],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from mephisto_nb.errors import ConfigError, OutcomeUnknown
-from mephisto_nb.model.crowd import Standing
+from mephisto_nb.model.crowd import CrowdStanding
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.objects import ProlificGroup
@@ -55,7 +55,7 @@ class ProlificGroups:
         async with self._account.asking() as api:
             await api.groups.add(group_id, [participant_id])
 
-    async def keep_in_step(self, standing: Standing) -> None:
+    async def keep_in_step(self, standing: CrowdStanding) -> None:
         """Have the groups hold exactly those whom a standing names, and change only what differs.
 
         Whose name is none of Prolific's ids came from another crowd, and is left out.

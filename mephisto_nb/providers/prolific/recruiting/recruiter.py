@@ -9,12 +9,12 @@ from datetime import datetime
 from mephisto_nb.errors import ClosedError, CrowdRefusedError, OutcomeUnknown
 from mephisto_nb.model.crowd import (
     CrowdEvent,
+    CrowdStanding,
     CrowdStudy,
     CrowdVisit,
     CrowdVisitStatus,
     Offer,
     RecruitingQuote,
-    Standing,
 )
 from mephisto_nb.model.money import Money
 from mephisto_nb.ports.recruiter import CrowdMemory, Recruiter
@@ -27,7 +27,7 @@ from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID, Prolif
 from mephisto_nb.providers.prolific.recruiting.opening import StudyOpening
 from mephisto_nb.providers.prolific.recruiting.quoting import ProlificQuoter
 from mephisto_nb.providers.prolific.recruiting.study_fields import study_of
-from mephisto_nb.providers.prolific.settings import ProlificProviderArgs
+from mephisto_nb.providers.prolific.settings import ProlificProviderArgs, is_stand_in
 
 #: After so many visits that were read, one waits for so long (seconds): Prolific counts requests.
 _PAGE, _BETWEEN_PAGES = 500, 1.0
@@ -158,12 +158,17 @@ class ProlificRecruiter(Recruiter):
             place = await self._account.find_place()
             await self._events.end(place.workspace_id, self._events_url)
 
+    @property
+    def allows_local(self) -> bool:
+        """Whether the run is a rehearsal with a stand-in on this computer, whose people are here as well."""
+        return is_stand_in(self._args)
+
     async def ask_to_return(self, registration_id: str, reason: str) -> None:
         """Ask a person to give a visit back. They may not care."""
         async with self._account.asking() as api:
             await api.submissions.request_return(registration_id, [reason])
 
-    async def tell_standing(self, standing: Standing) -> None:
+    async def tell_standing(self, standing: CrowdStanding) -> None:
         """Have a group of participants hold who is blocked, and one for each qualification who holds it."""
         await self._groups.keep_in_step(standing)
 

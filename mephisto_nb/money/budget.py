@@ -1,0 +1,402 @@
+"""Budgets: what is spent and committed of each, and whether a launch, a raise or a bonus still fits.
+
+`rules.budget` decides; here is what it is told. A launch commits its worst case: every unit answered and paid, the
+units of gates as far as the settings bound them, and the crowd's fees on all that. Bonuses are checked when they are
+given: what a hook may pay is known to nobody before, and `maximum_bonus` for each answer would stop every launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import pandas as pd
+
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.config.task_run_settings import TaskRunSettings
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, UnknownTypeError
+from mephisto_nb.frames.frames import typed
+from mephisto_nb.kernel.launch import RunPlan
+from mephisto_nb.model.money import Money, count
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.states import UNIT_OPEN, Gate, UnitStatus
+from mephisto_nb.model.task_run_args import read_task_pay
+from mephisto_nb.money.fees import FeeRate, fee_rate_of
+from mephisto_nb.money.forecast import Forecast
+from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
+from mephisto_nb.money.limits import SetBudgets, read_limits
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.budget import (
+    Booked,
+    Budget,
+    BudgetDecision,
+    BudgetScope,
+    Confirmation,
+    Wanted,
+    decide,
+    month_of,
+)
+
+BUDGET_COLUMNS = ("scope", "name", "currency", "limit", "spent", "committed", "free", "source")
+#: Payments that are made, as far as anybody knows; and those that are still to be made.
+_SPENT, _COMMITTED = ("sent", "confirmed"), ("owed", "sending")
+_OPEN, _UNDECIDED = UNIT_OPEN, UnitStatus.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One sum of the books: of which run and task, in which month (None: still to be paid), fees included."""
+
+    task_run_id: str | None
+    task_name: str
+    month: str | None
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What all runs of a database have spent and committed, fees included; what programs were owed is left out."""
+
+    entries: tuple[_Entry, ...] = ()
+
+    def of(self, budget: Budget) -> Booked:
+        """Return what is gone of a budget. What is still to be paid counts in the month in which it is asked."""
+        own = [one for one in self.entries if _counts(budget, one)]
+        currency = budget.limit.currency
+        spent, committed = Money(0, currency), Money(0, currency)
+        elsewhere: dict[str, Money] = {}
+        for one in own:
+            if one.amount.currency != currency:
+                code = one.amount.currency
+                elsewhere[code] = elsewhere.get(code, Money(0, code)) + one.amount
+            elif one.month is None:
+                committed += one.amount
+            else:
+                spent += one.amount
+        return Booked(spent, committed, elsewhere)
+
+
+def _counts(budget: Budget, entry: _Entry) -> bool:
+    if budget.scope is BudgetScope.RUN:
+        return bool(budget.name) and entry.task_run_id == budget.name
+    if budget.scope is BudgetScope.TASK:
+        return entry.task_name == budget.name
+    return entry.month is None or entry.month == budget.name
+
+
+# -- the books
+
+
+def read_books(database: Database) -> Books:
+    """Return what all runs have spent and committed. Blocks."""
+    runs = {run.task_run_id: run for run in database.runs.find_runs()}
+    rates = {kind: _rate(kind) for kind in {run.provider_type for run in runs.values()}}
+    entries = list(_payments(database, runs, rates))
+    open_work = _work(database, list(runs.values()))
+    for run_id, amount in open_work:
+        run = runs[run_id]
+        with_fees = amount + amount.share(rates[run.provider_type])
+        entries.append(_Entry(run_id, run.task_name, None, with_fees))
+    return Books(tuple(entries))
+
+
+def _rate(provider_type: str) -> Decimal:
+    """Return what a crowd takes at most; of one that is no longer registered nobody knows."""
+    try:
+        return fee_rate_of(get_crowd_provider_from_type(provider_type)).most
+    except UnknownTypeError:
+        return Decimal(0)
+
+
+def _payments(database: Database, runs: Mapping[str, TaskRun], rates: Mapping[str, Decimal]) -> Iterable[_Entry]:
+    for row in database.reviews.read_payments(None):
+        if row["simulated"] or row["status"] not in (*_SPENT, *_COMMITTED):
+            continue
+        run = runs.get(row["task_run_id"] or "")
+        amount, fees = row["amount"], row["fees"]
+        if fees is None:  # not known yet
+            fees = amount.share(rates[run.provider_type] if run else 0)
+        month = month_of(row["sent_at"] or row["created_at"]) if row["status"] in _SPENT else None
+        yield _Entry(row["task_run_id"], run.task_name if run else "", month, amount + fees)
+
+
+def _work(database: Database, runs: Sequence[TaskRun]) -> Iterable[tuple[str, Money]]:
+    """Yield what work is worth that is out, or answered and undecided, by run; programs' answers are worth nothing."""
+    own = [run for run in runs if not run.is_imported]
+    pay = database.reviews.read_pay([run.task_run_id for run in own])
+    simulated = {row[0] for row in database.people.read_workers() if row[5]}
+    for run in own:
+        counted = {_UNDECIDED, *(_OPEN if run.ended_at is None else ())}
+        units = pay[run.task_run_id].units
+        if not any(status in counted for status, _ in units):
+            continue
+        if simulated:
+            rows = database.runs.read_units([run.task_run_id])
+            kept = [row for row in rows if row["status"] in counted and row["worker_id"] not in simulated]
+            amounts = [row["pay_amount"] for row in kept]
+        else:
+            amounts = [each * n for (status, each), n in units.items() if status in counted]
+        for amount in amounts:
+            yield run.task_run_id, amount
+
+
+def budgets_frame(database: Database, now: float) -> pd.DataFrame:
+    """Make a frame of all budgets: one row a budget (columns: `BUDGET_COLUMNS`).
+
+    ``limit``, ``spent`` (sent and confirmed), ``committed`` (owed, being sent, work that is out or undecided) and
+    ``free`` are in the currency's own unit, with fees; ``free`` is below 0 where more is gone. Budgets of a run are
+    those of the runs that go on.
+    """
+    limits, books = read_limits(), read_books(database)
+    names = sorted(limits.tasks) or [""]
+    found: dict[tuple[BudgetScope, str, str], Budget] = {}
+    for name in names:
+        for budget in limits.budgets(name, month_of(now)):
+            if budget.scope is not BudgetScope.RUN:
+                found[budget.scope, budget.name, budget.limit.currency] = budget
+    for run in database.runs.find_runs(live=True):
+        for budget in run_budgets(run, limits):
+            found[budget.scope, budget.name, budget.limit.currency] = budget
+    rows = [_row(budget, books.of(budget)) for budget in found.values()]
+    frame = pd.DataFrame(rows, columns=list(BUDGET_COLUMNS))
+    amounts = dict.fromkeys(("limit", "spent", "committed", "free"), "float64")
+    return typed(frame.astype(amounts), **amounts)
+
+
+def _row(budget: Budget, booked: Booked) -> tuple[object, ...]:
+    sums = (budget.limit, booked.spent, booked.committed, budget.limit - booked.total)
+    return (budget.scope.value, budget.name, budget.limit.currency, *map(float, sums), budget.source)
+
+
+def run_budgets(run: TaskRun, limits: SetBudgets) -> list[Budget]:
+    """Return the budgets of one run alone: of the user's file, and of its configuration or call."""
+    found = [Budget(BudgetScope.RUN, run.task_run_id, one, f"{_RUN_KEY} in the user's file") for one in limits.run]
+    own = run.config.get("mephisto", {}).get("task", {}).get("budget")
+    if own is not None:
+        limit = Money.nearest(float(own), run.currency)
+        found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, _OWN))
+    return found
+
+
+_RUN_KEY, _OWN = "budget.run", "mephisto.task.budget"
+
+
+def with_budget(settings: TaskRunSettings, budget: Money | float | str) -> TaskRunSettings:
+    """Return the settings of a run that may cost so much, as if its configuration said it; it is stored with the run.
+
+    Raises
+    ------
+    ConfigError
+        It is no amount above 0 of the run's currency.
+    """
+    limit = Money.of(budget, settings.task.currency, "budget=")
+    if limit.thousandths <= 0:
+        raise ConfigError(f"budget= is {budget!r}. Give an amount above 0, or leave it out: then nothing is limited.")
+    config = settings.as_dict()
+    config["mephisto"]["task"]["budget"] = float(limit)
+    return replace(settings, task=replace(settings.task, budget=float(limit)), config=config)
+
+
+# -- checks
+
+
+def check_budget(
+    database: Database, wanted: Wanted, task_name: str, now: float, own: Sequence[Budget] = (), run_id: str = ""
+) -> BudgetDecision:
+    """Return what the budgets say of what is wanted for a task. Blocks.
+
+    Parameters
+    ----------
+    database
+        Where all runs are.
+    wanted
+        What is to be committed now.
+    task_name
+        For a run of which task.
+    now
+        In which month (epoch seconds).
+    own
+        Budgets of that run alone, beside those of the user's file.
+    run_id
+        The run; "": it is about to be launched, so nothing of it is spent.
+
+    Raises
+    ------
+    BudgetExceededError
+        It does not fit; the message says what is free, and what would fit.
+    ConfigError
+        The user's file cannot be read.
+    """
+    limits = read_limits()
+    budgets = [*limits.budgets(task_name, month_of(now), run_id), *own]
+    if not budgets:
+        return BudgetDecision(wanted, True)
+    books = read_books(database)
+    decision = decide(wanted, [(budget, books.of(budget)) for budget in budgets])
+    if not decision.allowed:
+        raise BudgetExceededError(str(decision), decision)
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAtLaunch:
+    """Checks a launch before anything of it is written or started; called by `kernel.launch` in a thread.
+
+    Parameters
+    ----------
+    database
+        Where all runs are.
+    now
+        When (epoch seconds).
+    confirm
+        True, or the sum as it was asked for: high costs are meant.
+    """
+
+    database: Database
+    now: float
+    confirm: bool | str | None = None
+    limits: SetBudgets = field(default_factory=read_limits)
+
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
+        """Check a new run, or one that is resumed.
+
+        Raises
+        ------
+        BudgetExceededError
+            It does not fit in a budget.
+        ConfirmationNeededError
+            It may cost more than the sum from which on somebody has to confirm it.
+        ConfigError
+            There is a budget, and nobody can tell how many units there will be.
+        """
+        task = plan.settings.task
+        currency = task.currency
+        run_id = resumed.task_run_id if resumed else ""
+        own = self._own(plan, currency, run_id)
+        confirmed_above = self.limits.confirmed_above(currency)
+        if not (own or confirmed_above or self.limits.budgets(task.task_name, month_of(self.now))):
+            return
+        units = self._units(plan, resumed)
+        if units is None:
+            raise BudgetExceededError(
+                f"There is a budget for {task.task_name!r}, but its data come one by one, so nobody can tell what they "
+                "come to. Hand over a list or a DataFrame, or take the budget away."
+            )
+        wanted = worst_case(plan, units)
+        check_budget(self.database, wanted, task.task_name, self.now, own, run_id)
+        if confirmed_above is not None and self.confirm is not True:
+            self._ask(plan, units, confirmed_above)
+
+    def _own(self, plan: RunPlan, currency: str, run_id: str) -> list[Budget]:
+        given = plan.settings.task.budget
+        if given is None:
+            return []
+        return [Budget(BudgetScope.RUN, run_id, Money.of(given, currency, _OWN), _OWN)]
+
+    def _units(self, plan: RunPlan, resumed: TaskRun | None) -> int | None:
+        if resumed is None:
+            return count_units(plan.blueprint)
+        counts = self.database.runs.count_units([resumed.task_run_id])[resumed.task_run_id]
+        return counts.get(UnitStatus.EXPIRED.value, 0) if resumed.generator_done else count_units(plan.blueprint)
+
+    def _ask(self, plan: RunPlan, units: int, limit: Money) -> None:
+        forecast = launch_forecast(plan, units, self.database, self.now)
+        asked = Confirmation(forecast.cost.high.rounded_up(), limit, self.confirm)
+        if asked.is_needed:
+            raise ConfirmationNeededError(
+                f"Launching {plan.settings.task.task_name!r} may cost up to {asked.expected} (likeliest: "
+                f"{forecast.cost.point.rounded_up()}), and you want to be asked above {limit}. If that is meant, "
+                f"launch it with confirm={asked.expected!r}, or confirm=True.",
+                asked.expected,
+            )
+
+
+def launch_forecast(plan: RunPlan, units: int, database: Database, now: float) -> Forecast:
+    """Forecast a run that is about to be launched. Blocks."""
+    return forecast_of(plan.settings, plan.shared_state, database, now, ForecastOptions(units=units))
+
+
+def worst_case(plan: RunPlan, units: int) -> Wanted:
+    """Return what a launch comes to at most: all units paid, those of gates that are bounded, and the fees."""
+    task = plan.settings.task
+    reward = read_task_pay(task).task_reward
+    fees = fee_rate_of(plan.provider)
+    per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
+    visits = -(-units // per_visit)
+    each = with_fees(reward, fees)
+    beside = with_fees(reward, fees) * _gate_units(plan)
+    what = f"Launching {count(units, 'unit')} of {task.task_name!r}"
+    if per_visit > 1:
+        return Wanted(what, each * visits + beside, visits, each, "visit")
+    return Wanted(what, each * units + beside, units, each)
+
+
+def with_fees(amount: Money, fees: FeeRate) -> Money:
+    """Return an amount with the crowd's fees and taxes on it, at most."""
+    return amount + amount.share(fees.most)
+
+
+def _gate_units(plan: RunPlan) -> int:
+    gold, screening = plan.gates.entry(Gate.GOLD), plan.gates.entry(Gate.SCREENING)
+    most = (gold and gold.settings.max_gold_units, screening and screening.settings.max_screening_units)
+    return sum(one or 0 for one in most)
+
+
+def check_raise(
+    database: Database, run: TaskRun, fees: FeeRate, units: int, before: Money, after: Money, now: float
+) -> BudgetDecision:
+    """Check a raise of the reward of so many `units` that nobody has or answered yet. Blocks; raises as `check_budget`.
+
+    What is paid less needs no budget.
+    """
+    more = max(Money(0, after.currency), after - before)
+    each = with_fees(more, fees)
+    what = f"Raising the reward of {run.task_name!r} from {before} to {after}, for {count(units, 'unit')},"
+    own = run_budgets_of_configuration(run)
+    return check_budget(database, Wanted(what, each * units), run.task_name, now, own, run.task_run_id)
+
+
+def check_extension(
+    database: Database, run: TaskRun, fees: FeeRate, units: int, reward: Money, now: float
+) -> BudgetDecision:
+    """Check further units of a run, as where it is extended. Blocks; raises as `check_budget`."""
+    each = with_fees(reward, fees)
+    wanted = Wanted(f"Adding {count(units, 'unit')} to {run.task_name!r}", each * units, units, each)
+    own = run_budgets_of_configuration(run)
+    return check_budget(database, wanted, run.task_name, now, own, run.task_run_id)
+
+
+def check_bonus(
+    database: Database, run: TaskRun, fees: FeeRate, amounts: Sequence[Money], now: float
+) -> BudgetDecision:
+    """Check bonuses that are to be given in a run, together. Blocks; raises as `check_budget`."""
+    together = sum(amounts, Money(0, run.currency))
+    what = f"Giving {count(len(amounts), 'bonus', 'bonuses')} in {run.task_name!r}"
+    own = run_budgets_of_configuration(run)
+    return check_budget(database, Wanted(what, with_fees(together, fees)), run.task_name, now, own, run.task_run_id)
+
+
+def run_budgets_of_configuration(run: TaskRun) -> list[Budget]:
+    """Return the budgets that a run brings along itself."""
+    return run_budgets(run, SetBudgets())
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Checks what a run wants to commit while it lasts; handed down to what does not know of budgets.
+
+    `database` and `clock` are those of an operator.
+    """
+
+    database: Database
+    clock: Clock
+
+    def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
+        """Raise `BudgetExceededError` if a higher reward of so many units does not fit; blocks."""
+        check_raise(self.database, run, FeeRate(fee_rate, fee_rate), units, before, after, self.clock.now())
+
+    def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
+        """Raise `BudgetExceededError` if bonuses do not fit; blocks."""
+        check_bonus(self.database, run, FeeRate(fee_rate, fee_rate), amounts, self.clock.now())

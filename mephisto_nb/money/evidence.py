@@ -1,0 +1,300 @@
+"""What earlier runs of a task say about the next one, read from a database into a few numbers and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.money import DEFAULT_CURRENCY
+from mephisto_nb.model.records import TaskRun, crowd_of
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, AgentStatus, Gate, PaymentKind, UnitStatus
+from mephisto_nb.ports.database import Database
+
+Floats = npt.NDArray[np.float64]
+
+#: Who takes the next unit within so many seconds of their last answer is still at the same visit.
+VISIT_GAP = 1800.0
+#: More answers than this say no more about times than so many do.
+MOST_ANSWERS = 5000
+#: How many earlier runs are read, the latest first.
+MOST_RUNS = 5
+_LEFT = frozenset(status.value for status in AGENT_LEFT)
+_ACTIVE = frozenset(status.value for status in AGENT_ACTIVE)
+_ANSWERED = frozenset(status.value for status in UNIT_ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVisit:
+    """One person's stay at a run: when it began (hours since the run was opened), and what came of it.
+
+    `seconds` are the times of its answers, in order. `left`: the last unit was taken and given back unanswered, after
+    `held` seconds; `by_timeout` says that its time ran out. `cut`: nothing was left for them to do.
+    """
+
+    worker: str
+    begun: float
+    seconds: tuple[float, ...]
+    left: bool = False
+    held: float = 0.0
+    by_timeout: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """One earlier run: who came when, and until when that could be seen (hours since it was opened).
+
+    `hour` is the hour of the day (UTC) at which it was opened; `per_visit` how many units a visit was to have (1: as
+    many as the person liked). `closed` are the times (from, to) in which nothing was left to take: who came then was
+    not seen.
+    """
+
+    task_run_id: str
+    hour: float
+    until: float
+    visits: tuple[SeenVisit, ...]
+    per_visit: int = 1
+    closed: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of people at this task.
+
+    Parameters
+    ----------
+    runs
+        Earlier runs with answers of people.
+    same_crowd
+        Whether these were of the crowd that is asked now.
+    rehearsed
+        How many answers programs gave in rehearsals: of people they say nothing.
+    reviewed, rejected
+        How many answers were decided on, and how many of them rejected.
+    checked, failed
+        How many were looked at by checks, and how many of them failed.
+    screened, screened_out
+        How many newcomers were screened, and how many of them did not pass.
+    bonuses
+        What came beside each answer's own pay, in the currency's own unit; 0 where nothing did.
+    rehearsed_bonus
+        The most that a rehearsal's answer was given beside its pay.
+    """
+
+    runs: tuple[SeenRun, ...] = ()
+    same_crowd: bool = True
+    rehearsed: int = 0
+    reviewed: int = 0
+    rejected: int = 0
+    checked: int = 0
+    failed: int = 0
+    screened: int = 0
+    screened_out: int = 0
+    bonuses: Floats = field(default_factory=lambda: np.zeros(0))
+    rehearsed_bonus: float = 0.0
+
+    @property
+    def visits(self) -> list[SeenVisit]:
+        """The visits of all runs."""
+        return [visit for run in self.runs for visit in run.visits]
+
+    @property
+    def answers(self) -> int:
+        """How many answers people gave."""
+        return sum(len(visit.seconds) for visit in self.visits)
+
+
+def read_evidence(
+    database: Database, task_name: str, provider_type: str, currency: str = DEFAULT_CURRENCY, *, now: float
+) -> Evidence:
+    """Read what the latest runs of a task say; those of the same crowd, or of another where there are none. Blocks.
+
+    `now` is until when runs that go on could be seen.
+    """
+    runs = [run for run in database.runs.find_runs(task_name=task_name) if not run.is_imported]
+    crowd = crowd_of(provider_type)
+    same = [run for run in runs if crowd_of(run.provider_type) == crowd]
+    simulated = _simulated(database)
+    own = _read(database, same[:MOST_RUNS], simulated, currency, now)
+    if own.answers or len(same) == len(runs):
+        return own
+    others = [run for run in runs if run not in same]
+    found = _read(database, others[:MOST_RUNS], simulated, currency, now)
+    return replace(found, same_crowd=False) if found.answers else own
+
+
+def _simulated(database: Database) -> set[str]:
+    return {row[0] for row in database.people.read_workers() if row[5]}
+
+
+def _read(database: Database, runs: Sequence[TaskRun], simulated: set[str], currency: str, now: float) -> Evidence:
+    ids = [run.task_run_id for run in runs]
+    if not ids:
+        return Evidence()
+    units = {row["unit_id"]: row for row in database.runs.read_units(ids)}
+    by_run: dict[str, list[JSONObject]] = {run_id: [] for run_id in ids}
+    rehearsed = 0
+    for row in database.runs.read_agents(ids):
+        if row["worker_id"] in simulated:
+            rehearsed += row["submitted_at"] is not None
+        else:
+            by_run[row["task_run_id"]].append(row)
+    seen = [_seen(run, by_run[run.task_run_id], units, now) for run in runs]
+    own = [row for row in units.values() if row["worker_id"] not in simulated]
+    decided = [row["status"] for row in own if row["status"] in _DECIDED]
+    checks, screenings = _count_gates(database, ids, simulated)
+    bonuses, most = _bonuses(database, ids, simulated, currency)
+    answers = sum(len(visit.seconds) for run in seen for visit in run.visits)
+    return Evidence(
+        runs=tuple(run for run in seen if run.visits),
+        same_crowd=True,
+        rehearsed=rehearsed,
+        reviewed=len(decided),
+        rejected=decided.count(UnitStatus.REJECTED.value),
+        checked=len(checks),
+        failed=checks.count(False),
+        screened=len(screenings),
+        screened_out=screenings.count(False),
+        bonuses=_spread(bonuses, answers),
+        rehearsed_bonus=most,
+    )
+
+
+_DECIDED = frozenset(one.value for one in (UnitStatus.ACCEPTED, UnitStatus.REJECTED, UnitStatus.SOFT_REJECTED))
+
+
+def _seen(run: TaskRun, agents: Sequence[JSONObject], units: dict[str, JSONObject], now: float) -> SeenRun:
+    """Put a run's agents together to visits."""
+    own = [row["status"] for row in units.values() if row["task_run_id"] == run.task_run_id and row["unit_index"] >= 0]
+    total, is_open = len(own), any(status not in _ANSWERED for status in own)
+    of_worker: dict[str, list[JSONObject]] = {}
+    for row in agents:
+        of_worker.setdefault(row["worker_id"], []).append(row)
+    visits = [
+        _visit(part, run.opened_at, units) for rows in of_worker.values() for part in _visits_of(rows, run.opened_at)
+    ]
+    visits.sort(key=lambda visit: visit.begun)
+    per_visit = int(run.config.get("mephisto", {}).get("task", {}).get("units_per_visit") or 1)
+    until = ((run.ended_at or now) - run.opened_at) / 3600
+    closed = _closed(visits, total, per_visit)
+    if not is_open:  # who was still at it when the last unit was taken would have done more
+        end = max((visit.begun + sum(visit.seconds) / 3600 for visit in visits), default=0.0)
+        visits = [_cut(visit, end) for visit in visits]
+        until = min(until, max((visit.begun for visit in visits), default=0.0))
+    opened = datetime.fromtimestamp(run.opened_at, UTC)
+    hour = opened.hour + opened.minute / 60
+    return SeenRun(run.task_run_id, hour, until, tuple(visits), per_visit, closed)
+
+
+def _closed(visits: Sequence[SeenVisit], total: int, per_visit: int) -> tuple[tuple[float, float], ...]:
+    """Return the times (hours) in which all units were answered or in somebody's hands."""
+    usual = float(np.median([one for visit in visits for one in visit.seconds] or [60.0]))
+    changes: list[tuple[float, int]] = []
+    for visit in visits:
+        at = visit.begun
+        if per_visit > 1:
+            ended = at + (sum(visit.seconds) + (visit.held or usual / 2) * visit.left) / 3600
+            back = max(0, per_visit - len(visit.seconds))
+            changes += [(at, per_visit), (ended, -back)]
+            continue
+        for seconds in visit.seconds:
+            changes.append((at, 1))
+            at += seconds / 3600
+        if visit.left:
+            changes += [(at, 1), (at + (visit.held or usual / 2) / 3600, -1)]
+    taken, since, closed = 0, None, []
+    for at, change in sorted(changes):
+        taken += change
+        if taken >= total and since is None:
+            since = at
+        elif taken < total and since is not None:
+            closed.append((since, at))
+            since = None
+    return tuple(closed) if since is None else (*closed, (since, np.inf))
+
+
+def _visits_of(rows: Sequence[JSONObject], opened_at: float) -> Iterable[list[JSONObject]]:
+    part: list[JSONObject] = []
+    for row in sorted(rows, key=lambda row: row["accepted_at"]):
+        if row["accepted_at"] < opened_at - 1:
+            continue  # of the time before the run was resumed
+        if part and row["accepted_at"] - (part[-1]["submitted_at"] or part[-1]["accepted_at"]) > VISIT_GAP:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
+def _visit(rows: Sequence[JSONObject], opened_at: float, units: dict[str, JSONObject]) -> SeenVisit:
+    own = [row for row in rows if units.get(row["unit_id"], {}).get("unit_index", 0) >= 0]
+    answered = [row for row in own if row["submitted_at"] is not None]
+    last = rows[-1]
+    left = last["submitted_at"] is None and last["status"] in _LEFT
+    by_timeout = left and last["status"] == AgentStatus.TIMEOUT.value
+    held = max(0.0, (last["deadline"] or last["accepted_at"]) - last["accepted_at"]) if by_timeout else 0.0
+    return SeenVisit(
+        worker=rows[0]["worker_id"],
+        begun=max(0.0, rows[0]["accepted_at"] - opened_at) / 3600,
+        seconds=tuple(max(0.5, row["submitted_at"] - row["accepted_at"]) for row in answered),
+        left=left,
+        held=held,
+        by_timeout=by_timeout,
+        cut=last["status"] in _ACTIVE,
+    )
+
+
+def _cut(visit: SeenVisit, end: float) -> SeenVisit:
+    finished = visit.begun + sum(visit.seconds) / 3600
+    typical = max(visit.seconds, default=0.0) / 3600
+    if visit.left or finished < end - 2 * typical:
+        return visit
+    return SeenVisit(visit.worker, visit.begun, visit.seconds, cut=True)
+
+
+def _count_gates(
+    database: Database, ids: Sequence[str], simulated: set[str]
+) -> tuple[list[bool | None], list[bool | None]]:
+    """Return what checks, and what screenings, have found of people."""
+    checks: dict[str, bool | None] = {}
+    screenings: list[bool | None] = []
+    for row in database.runs.read_gates(ids):
+        if row["worker_id"] in simulated or row["passed"] is None:
+            continue
+        if row["gate"] == Gate.SCREENING.value:
+            screenings.append(row["passed"])
+        elif row["gate"] not in (Gate.ONBOARDING.value, Gate.GOLD.value):
+            checks[row["agent_id"]] = checks.get(row["agent_id"], True) and row["passed"]
+    return list(checks.values()), screenings
+
+
+def _bonuses(
+    database: Database, ids: Sequence[str], simulated: set[str], currency: str
+) -> tuple[dict[str, float], float]:
+    """Return what people were given beside their pay, by what it was for; and the most that a program was."""
+    found: dict[str, float] = {}
+    most = 0.0
+    for row in database.reviews.read_payments(ids):
+        if row["kind"] == PaymentKind.REWARD.value or row["status"] == "cancelled":
+            continue
+        if row["currency"] != currency:
+            continue
+        amount = float(row["amount"])
+        if row["worker_id"] in simulated:
+            most = max(most, amount)
+        else:
+            key = row["unit_id"] or row["payment_id"]
+            found[key] = found.get(key, 0.0) + amount
+    return found, most
+
+
+def _spread(bonuses: dict[str, float], answers: int) -> Floats:
+    """Return one amount for each answer, most of them 0 where few were given anything."""
+    amounts = np.zeros(max(answers, len(bonuses)))
+    amounts[: len(bonuses)] = list(bonuses.values())
+    return amounts

@@ -1,0 +1,146 @@
+"""What of a budget is gone, as a database has it: payments, work that is out, and nothing that programs did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import mephisto_nb as mnb
+from mephisto_nb.errors import BudgetExceededError
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.money.budget import check_bonus, check_extension, check_raise, read_books
+from mephisto_nb.money.fees import FeeRate, read_rate
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
+from tests.money.people import NOON, add_answers, add_payment, add_person, add_units, make_run
+
+TASK = Budget(BudgetScope.TASK, "moods", Money.of(100), "")
+MONTH = Budget(BudgetScope.MONTH, "2026-11", Money.of(100), "")
+DAY = 86400.0
+WriteConfig = Callable[[str], None]
+FEE = FeeRate(*read_rate(0.2, "fee"))
+
+
+def gone(operator: Operator, budget: Budget = TASK) -> tuple[float, float]:
+    booked: Booked = read_books(operator._runs.database).of(budget)
+    return float(booked.spent), float(booked.committed)
+
+
+def test_a_new_database_has_spent_nothing(operator: Operator) -> None:
+    assert gone(operator) == (0, 0)
+
+
+def test_payments_are_spent_or_committed_by_status(operator: Operator) -> None:
+    run = make_run(operator, ended_at=NOON + 1)
+    ann = add_person(run, "ann")
+    for dollars, status in ((1, PaymentStatus.SENT), (2, PaymentStatus.OWED), (4, PaymentStatus.CANCELLED)):
+        add_payment(run, ann, Money.of(dollars), status)
+    add_payment(run, ann, Money.of(8), PaymentStatus.FAILED)
+    assert gone(operator) == (1, 2)
+
+
+def test_work_that_is_out_is_committed_while_the_run_lasts(operator: Operator) -> None:
+    live, ended = make_run(operator), make_run(operator, ended_at=NOON + 1)
+    for run in (live, ended):
+        for status in (UnitStatus.CREATED, UnitStatus.LAUNCHED, UnitStatus.EXPIRED):
+            add_units(run, status, 2)
+    assert gone(operator) == (0, 4 * 0.25)
+
+
+def test_undecided_answers_are_committed_after_the_end_too(operator: Operator) -> None:
+    run = make_run(operator, ended_at=NOON + 1)
+    add_answers(run, add_person(run, "ann"), [9, 9], status=UnitStatus.COMPLETED, agent=AgentStatus.COMPLETED)
+    assert gone(operator) == (0, 0.5)
+
+
+def test_approved_answers_count_once_by_their_payment(operator: Operator) -> None:
+    run = make_run(operator)
+    ann = add_person(run, "ann")
+    (unit,) = add_answers(run, ann, [9])
+    add_payment(run, ann, Money.of("0.25"), PaymentStatus.OWED, PaymentKind.REWARD, unit=unit)
+    assert gone(operator) == (0, 0.25)
+
+
+def test_what_programs_did_costs_nothing(operator: Operator) -> None:
+    run = make_run(operator)
+    robot = add_person(run, "robot", is_simulated=True)
+    add_answers(run, robot, [9, 9], status=UnitStatus.COMPLETED, agent=AgentStatus.COMPLETED)
+    add_answers(run, add_person(run, "ann"), [9], status=UnitStatus.COMPLETED, agent=AgentStatus.COMPLETED)
+    add_payment(run, robot, Money.of(5), PaymentStatus.OWED)
+    add_units(run, UnitStatus.LAUNCHED, 1)
+    assert gone(operator) == (0, 0.5)
+
+
+def test_a_month_has_what_was_sent_in_it_and_all_that_is_to_come(operator: Operator) -> None:
+    run = make_run(operator, ended_at=NOON + 1)
+    ann = add_person(run, "ann")
+    for at, status in ((NOON, PaymentStatus.SENT), (NOON - 15 * DAY, PaymentStatus.SENT)):
+        add_payment(run, ann, Money.of(1), status, at=at)
+    add_payment(run, ann, Money.of(2), PaymentStatus.OWED, at=NOON - 60 * DAY)
+    assert gone(operator, MONTH) == (1, 2)
+    assert gone(operator) == (2, 2)
+
+
+def test_tasks_and_runs_are_told_apart(operator: Operator) -> None:
+    run, other = make_run(operator, ended_at=NOON + 1), make_run(operator, "colours", ended_at=NOON + 1)
+    add_payment(run, add_person(run, "ann"), Money.of(1), PaymentStatus.SENT)
+    add_payment(other, add_person(other, "bob"), Money.of(8), PaymentStatus.SENT)
+    assert gone(operator) == (1, 0)
+    assert gone(operator, Budget(BudgetScope.RUN, other.id, Money.of(1), "")) == (8, 0)
+    assert gone(operator, MONTH) == (9, 0)
+
+
+def test_a_frame_shows_what_is_free(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 500 USD, tasks: {moods: 10 USD, colours: 7 GBP}}")
+    run = make_run(operator)
+    add_payment(run, add_person(run, "ann"), Money.of(1), PaymentStatus.SENT)
+    add_units(run, UnitStatus.LAUNCHED, 4)
+    frame = mnb.budgets(operator)
+    moods = frame.set_index("name").loc["moods"]
+    assert (moods.limit, moods.spent, moods.committed, moods.free) == (10, 1, 1, 8)
+    assert set(frame["scope"]) == {"month", "task"}
+    assert frame.set_index("name").loc["colours", "currency"] == "GBP"
+
+
+def test_a_frame_without_budgets_has_its_columns(operator: Operator, write_config: WriteConfig) -> None:
+    frame = mnb.budgets(operator)
+    assert frame.empty
+    assert frame["limit"].dtype == "float64"
+
+
+def test_a_budget_of_a_live_run_is_in_the_frame(operator: Operator, write_config: WriteConfig) -> None:
+    run = make_run(operator, config={"mephisto": {"task": {"task_name": "moods", "budget": 3.0}}})
+    add_units(run, UnitStatus.LAUNCHED, 4)
+    (row,) = mnb.budgets(operator).to_dict("records")
+    assert (row["scope"], row["name"], row["limit"], row["free"]) == ("run", run.id, 3, 2)
+
+
+def test_a_raise_is_checked_by_what_it_adds(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {tasks: {moods: 10 USD}}")
+    run, database = make_run(operator), operator._runs.database
+    add_units(run, UnitStatus.LAUNCHED, 20)  # 5.00 is committed
+    before, now = Money.of("0.25"), NOON + 60
+    assert check_raise(database, run.run, FEE, 20, before, Money.of("0.45"), now).allowed
+    with pytest.raises(BudgetExceededError, match=r"from \$0.25 to \$0.50, for 20 units, comes to \$6.00"):
+        check_raise(database, run.run, FEE, 20, before, Money.of("0.50"), now)
+    assert check_raise(database, run.run, FEE, 20, before, Money.of("0.01"), now).allowed
+
+
+def test_an_extension_is_checked_with_fees(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {run: 9 USD}")
+    run, database = make_run(operator), operator._runs.database
+    add_units(run, UnitStatus.LAUNCHED, 20)
+    assert check_extension(database, run.run, FEE, 10, Money.of("0.25"), NOON).allowed
+    with pytest.raises(BudgetExceededError, match="at most 13,") as caught:
+        check_extension(database, run.run, FEE, 14, Money.of("0.25"), NOON)
+    assert getattr(caught.value.decision, "most", None) == 13
+
+
+def test_bonuses_are_checked_together(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 2 USD}")
+    run, database = make_run(operator), operator._runs.database
+    assert check_bonus(database, run.run, FEE, [Money.of(1)], NOON).allowed
+    with pytest.raises(BudgetExceededError, match=r"Giving 2 bonuses in 'moods' comes to \$2.40"):
+        check_bonus(database, run.run, FEE, [Money.of(1)] * 2, NOON)

@@ -1,0 +1,86 @@
+"""A launch that does not fit is refused before anything of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from tests.inside import frames_of
+from tests.kernel.runs import mock_config, nothing_is_left
+
+WriteConfig = Callable[[str], None]
+ROWS: list[Any] = [{"text": "a"}] * 30
+
+
+async def refused(operator: Operator, kind: type[Exception], words: str, rows: Any = None, **options: Any) -> None:
+    """Launch 30 units at 0.10, and see it refused with nothing left behind."""
+    rows = ROWS if rows is None else rows
+    with pytest.raises(kind, match=words):
+        await operator.launch_task_run(mock_config(), SharedTaskState(static_task_data=rows), **options)
+    assert operator.task_runs().empty
+    assert nothing_is_left(operator._runs.directory.parent)
+
+
+async def test_a_budget_of_the_task_refuses(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {tasks: {moods: 2 USD}}")
+    words = r"Launching 30 units of 'moods' comes to \$3.00 with fees.*at most 20, or raise the budget \(budget.tasks"
+    await refused(operator, BudgetExceededError, words)
+
+
+async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: WriteConfig) -> None:
+    await refused(operator, BudgetExceededError, r"\(mephisto.task.budget\)", budget=1.5)
+
+
+@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP")])
+async def test_a_budget_that_cannot_be_is_refused(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
+    await refused(operator, ConfigError, "budget=", budget=budget)
+
+
+async def test_a_generator_does_not_fit_in_any_budget(operator: Operator, write_config: WriteConfig) -> None:
+    drawn = []
+
+    def rows() -> Iterator[Any]:
+        drawn.append(1)
+        yield {"text": "a"}
+
+    await refused(operator, BudgetExceededError, "come one by one", rows(), budget=1.5)
+    assert not drawn
+
+
+async def test_a_high_sum_has_to_be_confirmed(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {ask_above: 2 USD}")
+    words = r"may cost up to \$3.00 .*asked above \$2.00. If that is meant, launch it with confirm='\$3.00'"
+    await refused(operator, ConfirmationNeededError, words)
+    await refused(operator, ConfirmationNeededError, words, confirm="$2.00")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("confirm", [True, "$3.00"])
+async def test_what_is_confirmed_is_launched(operator: Operator, write_config: WriteConfig, confirm: Any) -> None:
+    write_config("budget: {ask_above: 2 USD, month: 3 USD}")
+    run = await operator.launch_task_run(mock_config(), ROWS, confirm=confirm)
+    assert len(run.units()) == 30
+    with pytest.raises(BudgetExceededError, match=r"\$3.00 committed, so nothing is free"):
+        await operator.launch_task_run(mock_config(task_name="colours"), ROWS[:1])
+
+
+@pytest.mark.slow
+async def test_a_budget_of_the_call_stays_with_the_run(operator: Operator, write_config: WriteConfig) -> None:
+    run = await operator.launch_task_run(mock_config(), ROWS, budget="3.00")
+    assert frames_of(run).task_run.config["mephisto"]["task"]["budget"] == 3.0
+
+
+@pytest.mark.slow
+async def test_what_is_resumed_is_checked_for_what_is_left(operator: Operator, write_config: WriteConfig) -> None:
+    run = await operator.launch_task_run(mock_config(), ROWS)
+    await run.shutdown()
+    write_config("budget: {month: 2 USD}")
+    with pytest.raises(BudgetExceededError, match="Launching 30 units"):
+        await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
+    assert operator.get_running_task_runs() == []

@@ -1,0 +1,201 @@
+"""A payment is noted before its crowd is asked for it; what nobody heard of is never asked for again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from mephisto_nb.config import registry
+from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError, OutcomeUnknown, WorldError
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
+from mephisto_nb.testing.fake_clock import FakeClock
+from tests.review.answers import said, stored_run
+
+
+@dataclass(slots=True)
+class ForgetfulArgs(LinkProviderArgs):
+    _provider_type: str = "forgetful"
+
+
+class ForgetfulDesk(CrowdDesk):
+    """Pays, and may lose its answer after it did, or before; its books may be read, or tell nothing."""
+
+    CAN = frozenset({CrowdVerb.APPROVE, CrowdVerb.BONUS})
+    LARGEST_BATCH = 10
+    paid: ClassVar[list[tuple[str, str]]] = []
+    answers: ClassVar[list[Exception | Callable[[], Awaitable[Any]]]] = []
+    books: ClassVar[InBooks] = InBooks.NOBODY_KNOWS
+
+    async def _pay(self, verb: str, works: Sequence[CrowdWork]) -> Receipt:
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, WorldError) and not isinstance(answer, OutcomeUnknown):
+            raise answer
+        if not (verb == "approve" and ("approve", works[0].key) in self.paid):
+            self.paid.extend((verb, work.key) for work in works)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is not None:
+            await answer()
+        return Receipt("a batch", sum((work.amount for work in works[1:]), works[0].amount).share("0.25"))
+
+    async def approve_work(self, work: CrowdWork) -> Receipt:
+        return await self._pay("approve", [work])
+
+    async def pay_bonuses(self, quote: BonusQuote) -> Receipt:
+        return await self._pay("bonus", quote.works)
+
+    async def find_payments(self, works: Sequence[CrowdWork], verb: CrowdVerb) -> Mapping[str, InBooks]:
+        return {work.key: self.books for work in works}
+
+
+class ForgetfulCrowd(LinkProvider):
+    PROVIDER_TYPE, ALIASES, ArgsClass, DESK = "forgetful", (), ForgetfulArgs, ForgetfulDesk
+
+
+@pytest.fixture
+def run(timed_operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An ended run of that crowd, with an answer of ann and one of bob."""
+    monkeypatch.setattr(ForgetfulDesk, "paid", [])
+    monkeypatch.setattr(ForgetfulDesk, "answers", [])
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(ForgetfulCrowd, replace=True)
+    return stored_run(timed_operator, [said(0, "ann", "glad"), said(0, "bob", "grim")], crowd="forgetful")
+
+
+def paid() -> list[str]:
+    return [verb for verb, _ in ForgetfulDesk.paid]
+
+
+def statuses(run: Any) -> dict[str, str]:
+    frame = run.payments()
+    return dict(zip(frame["kind"], frame["status"], strict=True))
+
+
+async def test_a_payment_is_noted_before_the_crowd_hears_of_it(run: Any) -> None:
+    seen: list[dict[str, str]] = []
+
+    async def look() -> None:
+        seen.append(statuses(run))
+
+    ForgetfulDesk.answers = [look]
+    await run.review.approve(worker="ann")
+    assert (seen, statuses(run)) == ([{"reward": "sending"}], {"reward": "sent"})
+
+
+async def test_what_was_refused_for_sure_is_owed_again(run: Any) -> None:
+    ForgetfulDesk.answers = [WorldError("The account is empty.")]
+    outcome = await run.review.approve(worker="ann")
+    assert outcome["trouble"][0] == "approve for ann: The account is empty."
+    assert statuses(run) == {"reward": "owed"}
+    await run.review.tell_crowd()
+    assert (paid(), statuses(run)) == (["approve"], {"reward": "sent"})
+
+
+async def test_pay_that_happens_once_is_asked_for_again(run: Any) -> None:
+    """The crowd takes a second approval of the same work for the first: nobody has to be asked."""
+    ForgetfulDesk.answers = [OutcomeUnknown("The connection was cut.")]
+    outcome = await run.review.approve(worker="ann")
+    assert "asked for again, which pays it once" in outcome["trouble"][0]
+    assert statuses(run) == {"reward": "sending"}
+    assert await run.review.tell_crowd() == []
+    assert (paid(), statuses(run)) == (["approve"], {"reward": "sent"})
+
+
+async def test_a_bonus_nobody_heard_of_is_never_sent_again(
+    run: Any, clock: FakeClock, timed_operator: Operator
+) -> None:
+    ForgetfulDesk.answers = [lambda: asyncio.sleep(0), OutcomeUnknown("The connection was cut.")]
+    outcome = await run.review.approve(worker="ann", bonus=0.5)
+    assert "Either it was, and asking again would pay it twice" in outcome["trouble"][0]
+    for _ in range(3):
+        clock.advance(1000)
+        (trouble,) = await run.review.tell_crowd()
+        assert "operator.ledger.settle(" in trouble
+    assert paid() == ["approve", "bonus"]
+    doubts = timed_operator.ledger.doubts()
+    assert doubts[["kind", "amount", "currency", "status"]].to_dict("records") == [
+        {"kind": "bonus", "amount": 0.5, "currency": "USD", "status": "sending"}
+    ]
+
+
+@pytest.mark.parametrize(("was_paid", "status", "times"), [(True, "confirmed", 1), (False, "owed", 2)])
+async def test_a_person_says_what_became_of_it(
+    run: Any, timed_operator: Operator, was_paid: bool, status: str, times: int
+) -> None:
+    ForgetfulDesk.answers = [lambda: asyncio.sleep(0), OutcomeUnknown("The connection was cut.")]
+    await run.review.approve(worker="ann", bonus=0.5)
+    payment = run.payments().query("kind == 'bonus'")["payment_id"].iloc[0]
+    settled = await timed_operator.ledger.settle(payment, paid=was_paid, who="eve")
+    assert list(settled["status"]) == [status]
+    assert await run.review.tell_crowd() == []
+    assert paid().count("bonus") == times
+
+
+async def test_what_is_in_the_crowds_books_is_settled_for_good(run: Any, timed_operator: Operator) -> None:
+    await run.review.approve(worker="ann")
+    payment = run.payments()["payment_id"].iloc[0]
+    await timed_operator.ledger.settle(payment, paid=True)
+    with pytest.raises(ConflictError, match="is confirmed: there is nothing to settle"):
+        await timed_operator.ledger.settle(payment, paid=False)
+
+
+@pytest.mark.parametrize(
+    ("books", "waits", "status", "times"),
+    [
+        (InBooks.PAID, 0, "confirmed", 1),
+        (InBooks.NOT_PAID, 0, "sending", 1),  # whoever asked may still hear of it
+        (InBooks.NOT_PAID, 1000, "sent", 2),
+        (InBooks.NOBODY_KNOWS, 1000, "sending", 1),
+    ],
+)
+async def test_the_crowds_books_are_read_first(
+    run: Any, clock: FakeClock, monkeypatch: Any, books: InBooks, waits: float, status: str, times: int
+) -> None:
+    ForgetfulDesk.answers = [lambda: asyncio.sleep(0), OutcomeUnknown("The connection was cut.")]
+    await run.review.approve(worker="ann", bonus=0.5)
+    clock.advance(waits)
+    monkeypatch.setattr(ForgetfulDesk, "books", books)
+    await run.review.tell_crowd()
+    assert (statuses(run)["bonus"], paid().count("bonus")) == (status, times)
+
+
+async def test_a_kernel_that_dies_while_it_asks_leaves_a_doubt(run: Any, clock: FakeClock) -> None:
+    asking = asyncio.Event()
+
+    async def hang() -> None:
+        asking.set()
+        await asyncio.Event().wait()
+
+    ForgetfulDesk.answers = [lambda: asyncio.sleep(0), hang]
+    task = asyncio.create_task(run.review.approve(worker="ann", bonus=0.5))
+    await asking.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    clock.advance(1000)
+    assert len(await run.review.tell_crowd()) == 1
+    assert (statuses(run)["bonus"], paid()) == ("sending", ["approve", "bonus"])
+
+
+async def test_bonuses_are_paid_in_one_batch_and_share_its_fees(run: Any, timed_operator: Operator) -> None:
+    await run.review.approve(bonus=0.5)
+    ledger = timed_operator.ledger().query("kind == 'bonus'")
+    assert list(ledger["fees"]) == [0.125, 0.125]
+    assert list(ledger["reference"]) == ["a batch", "a batch"]
+    totals = timed_operator.ledger.totals("kind").set_index("kind")
+    assert totals.loc["bonus", ["sent", "fees", "total"]].tolist() == [1.0, 0.25, 1.25]
+    assert totals.loc["reward", "sent"] == 0.5
+    with pytest.raises(ConfigError, match="has no column 'colour'"):
+        timed_operator.ledger.totals("colour")
+
+
+async def test_a_payment_that_is_not_there_cannot_be_settled(run: Any, timed_operator: Operator) -> None:
+    with pytest.raises(NotFoundError, match="no payment 'none'"):
+        await timed_operator.ledger.settle("none", paid=True)
+    assert timed_operator.ledger().empty
+    assert timed_operator.ledger.totals().empty
