@@ -48,6 +48,7 @@ WIDE_CLASSES = {
     "BaseGate": "a port: each name is one thing that a gate may say, and most have a default",
     "RunState": "a run in memory: one attribute for each index that a rule looks things up by",
     "Step": "the only place where a run is changed: one method for each change",
+    "CrowdProvider": "a port: each name is one thing that a crowd may say or do, and most have a default",
     "PanelModel": "one method for each thing that the page of a panel may ask of it",
     "DatabaseFixtures": "one test for each rule that a database has to keep",
 }

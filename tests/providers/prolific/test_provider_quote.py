@@ -61,10 +61,10 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize(("settings", "changes", "words"), TROUBLES.values(), ids=TROUBLES)
-async def test_each_trouble_is_a_sentence(registered: ProlificStandIn, settings: Any, changes: Any, words: str) -> None:
+@pytest.mark.parametrize(("own", "changes", "words"), TROUBLES.values(), ids=TROUBLES)
+async def test_each_trouble_is_a_sentence(registered: ProlificStandIn, own: Any, changes: Any, words: str) -> None:
     registered.participants(80)
-    quote = await quoted(registered, settings, **changes)
+    quote = await quoted(registered, own, **changes)
     assert len(quote.troubles) == 1
     assert words.replace("\\", "") in quote.troubles[0]
     assert registered.world.studies == {}
@@ -187,7 +187,7 @@ async def test_groups_and_studies_are_found_by_name(registered: ProlificStandIn)
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("own", "words"),
     [
         ({"base_url": "http://api.prolific.com"}, "Only https"),
         ({"app_url": "ftp://x"}, "no address"),
@@ -204,6 +204,6 @@ async def test_groups_and_studies_are_found_by_name(registered: ProlificStandIn)
         ({"study_name": "x" * 256}, "shorten it"),
     ],
 )
-def test_settings_that_no_study_can_have_are_refused(settings: Any, words: str) -> None:
+def test_settings_that_no_study_can_have_are_refused(own: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        check_settings(ProlificProviderArgs(**settings))
+        check_settings(ProlificProviderArgs(**own))
