@@ -59,6 +59,11 @@ class ProlificDesk(CrowdDesk):
         async with self._account.asking() as api:
             study = await self._find_study(api, work)
             _check_currency(work, study)
+            if work.amount != (reward := Money.of_units(study.reward, study.currency)):
+                raise CrowdRefusedError(
+                    f"Approving a visit pays the study's reward of {reward}, and {work.amount} is owed. Nothing was "
+                    "paid. Pay by a bonus what is owed, and mark this payment as paid."
+                )
             try:
                 await api.submissions.approve(work.registration_id)
             except CrowdRefusedError as error:

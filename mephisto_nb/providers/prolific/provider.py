@@ -22,7 +22,7 @@ from mephisto_nb.providers.prolific.exits import ProlificExits
 from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID
 from mephisto_nb.providers.prolific.recruiting.recruiter import ProlificRecruiter
 from mephisto_nb.providers.prolific.recruiting.study_fields import PARTICIPANT, STUDY, SUBMISSION, entry_address
-from mephisto_nb.providers.prolific.settings import ProlificProviderArgs, check_settings
+from mephisto_nb.providers.prolific.settings import CURRENCIES, ProlificProviderArgs, check_settings
 from mephisto_nb.utils.proofs import Secret
 
 
@@ -56,6 +56,11 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
     def assert_task_args(self, task: TaskRunArgs) -> None:
         """Raise `ConfigError` for settings that no study can have, and where there is no token."""
         check_settings(self.args)
+        if task.currency not in CURRENCIES:
+            raise ConfigError(
+                f"mephisto.task.currency is {task.currency!r}. Prolific pays in {' or '.join(CURRENCIES)}, whichever "
+                "the workspace has."
+            )
         self._account.token()
 
     @property

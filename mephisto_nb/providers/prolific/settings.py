@@ -14,6 +14,8 @@ from mephisto_nb.utils.addresses import read_address
 
 #: Where participants and researchers look at Prolific.
 APP = "https://app.prolific.com"
+#: What a workspace may have its money in.
+CURRENCIES = ("GBP", "USD")
 #: The reasons for a rejection that Prolific knows.
 REJECTIONS = (
     "TOO_QUICKLY", "TOO_SLOWLY", "FAILED_INSTRUCTIONS", "INCOMP_LONGITUDINAL", "FAILED_CHECK", "LOW_EFFORT",

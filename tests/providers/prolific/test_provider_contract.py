@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.providers.prolific import ProlificProvider, ProlificProviderArgs, ProlificScreenOutArgs
 from mephisto_nb.testing.contracts.provider import ExitsContract, MakeProvider, ProviderContract
@@ -33,6 +34,9 @@ class TestProlific(ProviderContract, ExitsContract):
 
     def register(self, link: str) -> JSONObject:
         return {"parameters": dict(parse_qsl(urlsplit(link).query)), "provider_type": "prolific"}
+
+    def refused_tasks(self) -> list[TaskRunArgs]:
+        return [TaskRunArgs("t", "T", "D", task_reward=1, currency="EUR")]
 
     def refusing_providers(self) -> list[CrowdProvider[Any]]:
         return [ProlificProvider(ProlificProviderArgs(base_url="http://api.prolific.com"))]

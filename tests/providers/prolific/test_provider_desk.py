@@ -91,6 +91,16 @@ async def test_another_currency_is_never_paid(registered: ProlificStandIn, study
     assert registered.world.bonuses == {}
 
 
+@pytest.mark.parametrize("amount", ["1", "2"])
+async def test_an_approval_never_pays_another_sum(
+    registered: ProlificStandIn, study_id: str, desk: ProlificDesk, amount: str
+) -> None:
+    asked = work(registered, hand_in(registered, study_id), amount=Money.of(amount, "GBP"))
+    with pytest.raises(CrowdRefusedError, match=r"pays the study's reward of £1\.50"):
+        await desk.approve_work(asked)
+    assert registered.world.submission(asked.registration_id).status == "AWAITING REVIEW"
+
+
 async def test_a_rejection_needs_a_reason_that_is_long_enough(
     registered: ProlificStandIn, study_id: str, desk: ProlificDesk
 ) -> None:

@@ -9,10 +9,11 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.crowd import RecruitingQuote
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.providers.prolific import ProlificGroupsArgs, ProlificScreenOutArgs
 from mephisto_nb.providers.prolific.objects import ProlificFilter
 from mephisto_nb.providers.prolific.recruiting import quoting
-from mephisto_nb.providers.prolific.recruiting.audience import resolve_filters
+from mephisto_nb.providers.prolific.recruiting.audience import GROUPS_BLOCKED, filter_of_ids, resolve_filters
 from mephisto_nb.providers.prolific.settings import ProlificProviderArgs, check_settings, estimate_for, least_minutes
 from mephisto_nb.testing.prolific import ProlificStandIn
 from tests.providers.prolific.offers import Memory, offer, opened, provider_of
@@ -45,6 +46,7 @@ TROUBLES = {
     ),
     "parts": ({}, {"reward": Money.of("1.505", "GBP")}, "whole pennies or cents"),
     "places": ({}, {"places": 0}, "has 0 places"),
+    "description": ({}, {"description": " "}, "has no description"),
     "workspace": ({"workspace": "Lab B"}, {}, "no workspace 'Lab B' that this token sees. There are: 'My workspace'"),
     "project": ({"project": "X"}, {}, "no project 'X' in the workspace 'My workspace'"),
     "filter": ({"filters": {"Agee": [18, 40]}}, {}, "no filter 'Agee'. The nearest are: 'Age'"),
@@ -77,7 +79,7 @@ async def test_a_token_that_is_not_taken_is_told(registered: ProlificStandIn, mo
     monkeypatch.delenv("PROLIFIC_TOKEN")
     assert "There is no token" in (await quoted(registered)).troubles[0]
     with pytest.raises(ConfigError, match="register_prolific"):
-        provider_of(registered).assert_task_args(None)  # type: ignore[arg-type]
+        provider_of(registered).assert_task_args(TaskRunArgs("t", "T", "D", task_reward=1))
 
 
 async def test_two_of_one_name_are_told_apart_by_id(registered: ProlificStandIn) -> None:
@@ -175,6 +177,13 @@ def test_filters_that_are_not_meant_so_are_refused(wanted: Any, words: str) -> N
         resolve_filters(wanted, FILTERS)
 
 
+def test_a_filter_of_ids_has_the_name_that_prolific_has_for_it() -> None:
+    groups = [ProlificFilter(f"{sense}-groups", sense, "select", "ParticipantGroupID") for sense in ("Allow", "Block")]
+    for catalogue, name in ((groups, "Block-groups"), ([], GROUPS_BLOCKED), (groups * 2, GROUPS_BLOCKED)):
+        found = filter_of_ids(GROUPS_BLOCKED, ["g"], catalogue)
+        assert found == {"filter_id": name, "selected_values": ["g"]}
+
+
 async def test_groups_and_studies_are_found_by_name(registered: ProlificStandIn) -> None:
     recruiter = (await opened(registered, internal_name="First round")).recruiter
     study_id = (await recruiter.read_study()).study_id
@@ -183,7 +192,10 @@ async def test_groups_and_studies_are_found_by_name(registered: ProlificStandIn)
     made = await later.recruiter.open(offer(task_run_id="second"), Memory())
     filters = registered.world.study(made.study_id).fields["filters"]
     (group,) = registered.world.groups
-    assert [one["selected_values"] for one in filters] == [[group], [study_id, study_id], [group]]
+    assert {one["filter_id"]: one["selected_values"] for one in filters} == {
+        "participant_group_blocklist": [group],
+        "previous_studies_blocklist": [study_id],
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import pytest
 
 from mephisto_nb.errors import ClosedError, CrowdRefusedError
 from mephisto_nb.model.crowd import CrowdStanding, CrowdVisitStatus, StudyStatus
+from mephisto_nb.model.money import Money
+from mephisto_nb.ports.crowd_desk import CrowdWork
 from mephisto_nb.providers.prolific.recruiting.events import EVENT_TYPES
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
 from tests.prolific import begin, hand_in
-from tests.providers.prolific.offers import Memory, Naps, offer, opened, provider_of
+from tests.providers.prolific.offers import RUN, URL, Memory, Naps, offer, opened, provider_of
 
 EVENTS = "https://lab.example.org/run/events/5ecret"
 
@@ -196,6 +198,14 @@ async def test_a_subscription_that_was_not_confirmed_is_made_anew(registered: Pr
     assert [one.is_enabled for one in registered.hooks.hooks.values()] == [True, True]
 
 
+async def test_a_later_kernel_ends_what_was_subscribed(registered: ProlificStandIn, told: Any) -> None:
+    later = provider_of(registered)
+    await later.setup_resources_for_task_run(RUN, URL)
+    await later.recruiter.close()
+    await later.cleanup_resources_from_task_run(RUN)
+    assert registered.hooks.hooks == {}
+
+
 async def test_closing_ends_our_subscriptions_alone(registered: ProlificStandIn, told: Any) -> None:
     body = {"workspace_id": registered.workspace_id, "event_type": EVENT_TYPES[0]}
     other = registered.hooks.subscribe({**body, "target_url": "https://other.example.org/"})
@@ -215,13 +225,18 @@ def everything(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
 
 
 async def test_no_token_and_no_participant_is_in_any_log_or_repr(
-    registered: ProlificStandIn, everything: Callable[[], str]
+    registered: ProlificStandIn, everything: Callable[[], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     provider = provider_of(registered)
     await provider.recruiter.open(offer(events_url=EVENTS), Memory())
     desk = provider.make_desk()
     submission_id = hand_in(registered, (await provider.recruiter.read_study()).study_id)
     person = registered.world.submission(submission_id).participant_id
+    work = CrowdWork("k", "u", "a", person, submission_id, Money.of("1.50", "GBP"), "Thank you.")
+    await desk.approve_work(work)
+    await desk.send_message(work)
+    await desk.block_worker(work)
+    await desk.pay_bonuses(await desk.quote_bonuses([work]))
     secrets = [registered.token.reveal(), registered.hooks.secrets[registered.workspace_id][1]]
     registered.mishaps.happen(Mishap.ERROR, on="GET /studies/", times=6)
     with pytest.raises(Exception, match="did not answer") as raised:
@@ -233,4 +248,5 @@ async def test_no_token_and_no_participant_is_in_any_log_or_repr(
     assert len(shown) > 10
     for text in shown:
         assert not [one for one in secrets if one in text]
-    assert person not in everything()
+    own = [one.getMessage() for one in caplog.records if not one.name.startswith(("uvicorn", "asyncio"))]
+    assert not [line for line in own if person in line]

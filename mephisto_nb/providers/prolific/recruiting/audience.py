@@ -10,9 +10,10 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.providers.prolific.objects import ProlificFilter
 
-#: Filters that list ids rather than answers of people, by the ids that Prolific has for them.
+#: Filters that list ids rather than answers of people: what they are called, and what their values are.
 GROUPS_ALLOWED, GROUPS_BLOCKED = "participant_group_allowlist", "participant_group_blocklist"
 STUDIES_BLOCKED = "previous_studies_blocklist"
+_KINDS = {GROUPS_ALLOWED: "ParticipantGroupID", GROUPS_BLOCKED: "ParticipantGroupID", STUDIES_BLOCKED: "StudyID"}
 _WHERE = "mephisto.provider.filters"
 
 
@@ -40,8 +41,13 @@ def resolve_filters(wanted: Mapping[str, Any], catalogue: Sequence[ProlificFilte
     return [_resolve(str(name), value, catalogue) for name, value in wanted.items()]
 
 
-def filter_of_ids(filter_id: str, ids: Iterable[str]) -> JSONObject:
-    """Return a filter that lists ids: of groups, of studies."""
+def filter_of_ids(filter_id: str, ids: Iterable[str], catalogue: Sequence[ProlificFilter]) -> JSONObject:
+    """Return a filter that lists ids, of groups or of studies, under the name that Prolific has for it now."""
+    if all(one.id != filter_id for one in catalogue):
+        sense = "block" if filter_id.endswith("blocklist") else "allow"
+        alike = [one for one in catalogue if one.data_type == _KINDS[filter_id]]
+        found = [one.id for one in alike if sense in f"{one.id} {one.title}".casefold()]
+        filter_id = found[0] if len(found) == 1 else filter_id
     return {"filter_id": filter_id, "selected_values": list(ids)}
 
 

@@ -31,7 +31,7 @@ class ProlificEvents:
         """Have events delivered to an address; what is subscribed already is left as it is."""
         async with self._account.asking() as api:
             self._secret = await api.hooks.secret(workspace_id) or await _make_secret(api, workspace_id)
-            there = await self._subscribed(api, workspace_id, target_url)
+            there = [one for one in await self._ours(api, workspace_id) if one.target_url == target_url]
             for event_type in EVENT_TYPES:
                 own = [one for one in there if one.event_type == event_type]
                 if any(one.is_enabled for one in own):
@@ -40,11 +40,13 @@ class ProlificEvents:
                     await api.hooks.delete(one.id)
                 await api.hooks.subscribe(workspace_id, event_type, target_url)
 
-    async def end(self, workspace_id: str, target_url: str) -> None:
-        """End what was subscribed for an address; again: nothing."""
+    async def end(self, workspace_id: str, run_url: str) -> None:
+        """End what was subscribed for addresses of a run; again: nothing."""
+        below = run_url.rstrip("/") + "/"
         async with self._account.asking() as api:
-            for one in await self._subscribed(api, workspace_id, target_url):
-                await api.hooks.delete(one.id)
+            for one in await self._ours(api, workspace_id):
+                if one.target_url.startswith(below):
+                    await api.hooks.delete(one.id)
 
     def read(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:
         """Return what a delivery tells; None: nothing that a run asked for.
@@ -68,13 +70,13 @@ class ProlificEvents:
         event_id = event.id or f"{event.event_type}:{event.resource_id}:{event.status}"
         return CrowdEvent(event_id, visit, study, event.at)
 
-    async def _subscribed(self, api: ProlificAPI, workspace_id: str, target_url: str) -> list[ProlificHook]:
+    async def _ours(self, api: ProlificAPI, workspace_id: str) -> list[ProlificHook]:
         hooks = [
             one
             for is_enabled in (True, False)
             for one in await api.hooks.of_workspace(workspace_id, is_enabled=is_enabled)
         ]
-        return [one for one in hooks if one.target_url == target_url and one.event_type in EVENT_TYPES]
+        return [one for one in hooks if one.event_type in EVENT_TYPES]
 
 
 async def _make_secret(api: ProlificAPI, workspace_id: str) -> Secret:

@@ -80,6 +80,9 @@ class ProlificGroups:
         ConfigError
             There is no such group, or there are several.
         """
+        names = list(names)
+        if not names:
+            return []
         place = await self._account.find_place()
         async with self._account.asking() as api:
             groups = [one for one in await api.groups.of_workspace(place.workspace_id) if not one.is_deleted]

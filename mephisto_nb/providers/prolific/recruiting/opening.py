@@ -17,7 +17,6 @@ from mephisto_nb.providers.prolific.account import KnownStudy, ProlificAccount
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.completion_codes import ProlificCodes
 from mephisto_nb.providers.prolific.objects import ProlificStudy
-from mephisto_nb.providers.prolific.recruiting.audience import GROUPS_BLOCKED, filter_of_ids
 from mephisto_nb.providers.prolific.recruiting.events import ProlificEvents
 from mephisto_nb.providers.prolific.recruiting.groups import ProlificGroups
 from mephisto_nb.providers.prolific.recruiting.quoting import ProlificQuoter
@@ -207,10 +206,9 @@ class StudyOpening:
     async def _filters(self) -> Sequence[JSONObject]:
         """Return the filters of a study: those that are set, and nobody who is or will be blocked."""
         try:
-            filters = await self._quoter.find_filters()
+            return await self._quoter.find_filters(await self._groups.find_or_make_blocked())
         except ConfigError as error:
             raise CrowdRefusedError(str(error)) from error
-        return [*filters, filter_of_ids(GROUPS_BLOCKED, [await self._groups.find_or_make_blocked()])]
 
     async def _note(self, study: ProlificStudy, offer: Offer, memory: CrowdMemory) -> None:
         self._remember(study)

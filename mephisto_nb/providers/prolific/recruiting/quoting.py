@@ -69,6 +69,10 @@ class ProlificQuoter:
         """
         found = _Findings()
         places = places_of(self._args, offer)
+        if not (self._args.study_description or offer.description).strip():
+            found.troubles.append(
+                "The study has no description, which people read before they come. Set mephisto.task.task_description."
+            )
         found.troubles += _troubles_of_address(offer.url, here_will_do=is_stand_in(self._args))
         found.remarks += _remarks_on_address(offer.url)
         try:
@@ -86,8 +90,8 @@ class ProlificQuoter:
             remarks=tuple(found.remarks),
         )
 
-    async def find_filters(self) -> list[JSONObject]:
-        """Return the filters that the settings ask for.
+    async def find_filters(self, blocked_group: str = "") -> list[JSONObject]:
+        """Return the filters that the settings ask for, and one for the group of who is blocked, if it is named.
 
         Raises
         ------
@@ -95,19 +99,20 @@ class ProlificQuoter:
             One of them, a group or a study cannot be found.
         """
         args, groups = self._args, self._args.participant_groups
-        filters: list[JSONObject] = []
-        if args.filters:
-            place = await self._account.find_place()
-            async with self._account.asking() as api:
-                filters += resolve_filters(args.filters, await api.audience.filters(place.workspace_id))
-        for filter_id, names in ((GROUPS_ALLOWED, groups.allow), (GROUPS_BLOCKED, groups.block)):
-            if names:
-                filters.append(filter_of_ids(filter_id, await self._groups.find_ids(names)))
-        if groups.block_studies:
-            filters.append(
-                filter_of_ids(STUDIES_BLOCKED, [await self._find_study(one) for one in groups.block_studies])
-            )
-        return filters
+        if not (args.filters or groups.allow or groups.block or groups.block_studies or blocked_group):
+            return []
+        place = await self._account.find_place()
+        async with self._account.asking() as api:
+            catalogue = await api.audience.filters(place.workspace_id)
+        listed = {
+            GROUPS_ALLOWED: await self._groups.find_ids(groups.allow),
+            GROUPS_BLOCKED: await self._groups.find_ids(groups.block),
+            STUDIES_BLOCKED: [await self._find_study(one) for one in groups.block_studies],
+        }
+        if blocked_group:
+            listed[GROUPS_BLOCKED].append(blocked_group)
+        own = [filter_of_ids(name, dict.fromkeys(ids), catalogue) for name, ids in listed.items() if ids]
+        return [*resolve_filters(args.filters, catalogue), *own]
 
     async def _find_place(self, found: _Findings) -> ProlificPlace | None:
         try:

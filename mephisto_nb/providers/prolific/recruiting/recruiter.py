@@ -70,7 +70,6 @@ class ProlificRecruiter(Recruiter):
         self._events = ProlificEvents(account)
         self._quoter = ProlificQuoter(args, account, self._groups)
         self._opening = StudyOpening(args, account, codes, known, self._quoter, self._groups, self._events)
-        self._events_url = ""
         self._quoted: dict[Offer, Money] = {}
 
     async def quote(self, offer: Offer) -> RecruitingQuote:
@@ -84,7 +83,6 @@ class ProlificRecruiter(Recruiter):
 
         It is published if Prolific says that it costs no more than was quoted.
         """
-        self._events_url = offer.events_url
         return self._as_ours(await self._opening.open(offer, memory, self._quoted.get(replace(offer, events_url=""))))
 
     async def read_study(self) -> CrowdStudy:
@@ -154,9 +152,9 @@ class ProlificRecruiter(Recruiter):
                 await api.studies.delete(study.id)
             elif study is not None and study.status not in ("AWAITING REVIEW", "COMPLETED"):
                 await api.studies.stop(study.id)
-        if self._events_url:
+        if self._known.url:
             place = await self._account.find_place()
-            await self._events.end(place.workspace_id, self._events_url)
+            await self._events.end(place.workspace_id, self._known.url)
 
     @property
     def allows_local(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
@@ -150,6 +150,12 @@ def find_differences(sent: Mapping[str, JSON], study: ProlificStudy) -> list[str
 def _is_same(name: str, wanted: JSON, got: JSON) -> bool:
     if name in ("description", "internal_name", "content_warning_details"):
         return True  # cleaned up, or changed at any time
+    if name == "external_study_url":
+        return unquote(str(wanted)) == unquote(str(got))
+    if name == "device_compatibility" and not wanted:
+        return True  # any will do, which may be told as all of them
+    if name == "maximum_allowed_time":
+        return isinstance(got, int | float | str) and (_as_number(got) or 0) >= float(str(wanted))
     if name == "completion_codes":
         return _codes(wanted) == _codes(got)
     if name == "filters":
@@ -157,7 +163,7 @@ def _is_same(name: str, wanted: JSON, got: JSON) -> bool:
     if name == "submissions_config":
         config = got if isinstance(got, dict) else {}
         return isinstance(wanted, dict) and all(
-            bool(config.get(key) == wanted[key])
+            bool((config.get(key) or -1) == wanted[key])
             for key in ("max_submissions_per_participant", "max_concurrent_submissions")
         )
     if isinstance(wanted, list):
