@@ -165,6 +165,17 @@ class TaskRun:
         """Return one row a worker at a unit (columns: `frames.frames.agents_frame`)."""
         return self._frames.agents()
 
+    def visits(self) -> pd.DataFrame:
+        """Return one row a visit: who came, and how it ended (columns: `frames.visits.visits_frame`).
+
+        There are visits where `units_per_visit` is more than 1, and where a crowd sends each person once.
+
+        Examples
+        --------
+        ``run.results().merge(run.visits()[["visit_id", "outcome", "short"]], on="visit_id")``
+        """
+        return self._frames.visits()
+
     def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Return one row an answer, with the data it answers (columns: `frames.frames.results_frame`).
 

@@ -29,7 +29,7 @@ _HOLDS: Mapping[str, str] = {
         (
             "assignment_index", "unit_index", "units", "completed", "others", "suspicion", "answers", "waiting",
             "decided", "accepted", "soft_rejected", "rejected", "worker_answers", "worker_waiting", "runs", "approved",
-            "left", "payments",
+            "left", "payments", "asked",
         ),
         "int64",
     ),
@@ -54,6 +54,8 @@ _HOLDS: Mapping[str, str] = {
 
 #: Columns of amounts, which rows hold as `Money`.
 _AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus"})
+#: Columns of text that may hold nothing in all rows of a frame.
+_MAY_BE_NONE = frozenset({"visit_id", "outcome", "short"})
 
 
 def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
@@ -186,11 +188,11 @@ def _known_id(row: JSONObject) -> str | None:
 
 UNIT_COLUMNS = (
     "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
-    "currency", "worker_id", "worker_name", "agent_id",
+    "currency", "worker_id", "worker_name", "agent_id", "visit_id",
 )  # fmt: skip
 AGENT_COLUMNS = (
     "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
-    "submitted_at",
+    "submitted_at", "visit_id",
 )  # fmt: skip
 
 
@@ -217,7 +219,7 @@ DERIVED_COLUMNS: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
 }
 RESULT_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
-    *DERIVED_COLUMNS, "pay_amount", "currency", "unit_id", "assignment_id", "agent_id", "worker_id",
+    *DERIVED_COLUMNS, "pay_amount", "currency", "unit_id", "assignment_id", "agent_id", "worker_id", "visit_id",
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "fees", "currency",
@@ -261,6 +263,8 @@ def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], tim
     for name in columns:
         if _HOLDS.get(name) == "int64" and frame[name].dtype != "int64" and len(frame):
             frame[name] = frame[name].astype("Int64")  # with gaps; floats would be numbers of another type
+        elif name in _MAY_BE_NONE:
+            frame[name] = frame[name].astype(TEXT)
     return typed(frame)
 
 
@@ -270,7 +274,8 @@ def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
     is in an assignment of its own, with an ``assignment_index`` below 0.
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
-    ``pay_amount`` is in ``currency``; the worker's and agent's columns are None while nobody has the unit.
+    ``pay_amount`` is in ``currency``; the worker's and agent's columns are None while nobody has the unit. ``visit_id``
+    is the visit that it was a part of, in runs that have such (see `visits_frame`).
     """
     return make_frame(rows, UNIT_COLUMNS, ())
 
@@ -405,7 +410,8 @@ def results_frame(
     page asked for as such, or that the data held as such, are timestamps, and times of day `datetime.time`; what else
     was sent in their place is in ``answer.NAME (as sent)``.
     ``worker_unit_number`` tells which one of the worker's answers in the run it is, counted from 1 in the order
-    received; an answer to a unit of a gate has 0, and is not counted.
+    received; an answer to a unit of a gate has 0, and is not counted. ``visit_id`` is the visit that it was sent in, in
+    runs that have such; ``results.merge(run.visits(), on="visit_id")`` brings what the crowd gave along.
     """
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))

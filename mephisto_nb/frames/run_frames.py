@@ -20,6 +20,7 @@ from mephisto_nb.frames import files, frames
 from mephisto_nb.frames.columns import make_columns, whole_text
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.uploads import files_frame, save_files
+from mephisto_nb.frames.visits import visits_frame
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, asked_of, describe_files, read_answers, with_files
 from mephisto_nb.kernel.spending import SpendingCheck
@@ -325,6 +326,10 @@ class RunFrames:
     def agents(self) -> pd.DataFrame:
         """Return one row a worker at a unit (columns: `frames.frames.agents_frame`)."""
         return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
+
+    def visits(self) -> pd.DataFrame:
+        """Return one row a visit (columns: `frames.visits.visits_frame`)."""
+        return visits_frame(self.database.runs.read_visits([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
         """Return what was said in conversations: `TaskRun.messages`, which says more."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
@@ -76,18 +77,29 @@ class CanDoUnitHook:
 
     def puts_off(self, step: Step, asked: Arrival) -> bool:
         """Put a decision off that had too few answers to give anything; return whether it was."""
-        of_worker = [(worker, unit) for worker, unit in self._questions if worker.worker_name == asked.worker_name]
-        questions = list({unit.unit_id: (worker, unit) for worker, unit in of_worker}.values())
-        if not questions or (self._now is not None and self._now.is_last):
+        questions = self._about(asked.worker_name)
+        if not questions:
             return False
         wait = self._now
         if wait is None:
-            wait = wait_of(asked.request_id, asked.worker_name, asked.registration_id)
-            who = {"worker_name": asked.worker_name, "registration_id": asked.registration_id}
+            wait = wait_of(asked.request_id, asked.worker_name, asked.registration_id, asked.captured)
+            who: JSONObject = {"worker_name": asked.worker_name, "registration_id": asked.registration_id}
+            who |= {"captured": asked.captured} if asked.captured else {}
             step.log("request", asked.request_id, None, None, ASKED, "operator", who)
-        step.refused.pop()  # nobody was turned away yet
+        if step.refused:
+            step.refused.pop()  # nobody was turned away yet
         self._of(step).append((wait, questions))
         return True
+
+    def is_undecided(self, worker_name: str) -> bool:
+        """Return whether the decision that is being made about a worker lacks answers, and will be put off."""
+        return bool(self._about(worker_name))
+
+    def _about(self, worker_name: str) -> Questions:
+        if self._now is not None and self._now.is_last:
+            return []
+        of_worker = [(worker, unit) for worker, unit in self._questions if worker.worker_name == worker_name]
+        return list({unit.unit_id: (worker, unit) for worker, unit in of_worker}.values())
 
     @contextmanager
     def again(self, wait: Wait) -> Iterator[None]:
@@ -157,7 +169,12 @@ class CanDoUnitCalls(RunHelper):
                 lambda: {e.subject_id for e in self._database.runs.read_events(run, why=ANSWERED)}
             )
             self._left = [
-                wait_of(event.subject_id, event.detail["worker_name"], event.detail["registration_id"])
+                wait_of(
+                    event.subject_id,
+                    event.detail["worker_name"],
+                    event.detail["registration_id"],
+                    event.detail.get("captured", {}),
+                )
                 for event in asked
                 if event.detail is not None and event.subject_id not in answered
             ]
@@ -224,9 +241,10 @@ class CanDoUnitCalls(RunHelper):
             step.log("request", wait.arrival.request_id, None, None, ANSWERED, "operator")
 
 
-def wait_of(request_id: str, worker_name: str, registration_id: str) -> Wait:
+def wait_of(request_id: str, worker_name: str, registration_id: str, captured: JSONObject) -> Wait:
     """Return the wait of somebody, which begins now."""
-    arrival = Arrival(request_id, worker_name, registration_id, WorkerFacts(), is_simulated=True)  # or it was noted
+    about = (worker_name, registration_id, WorkerFacts())
+    arrival = Arrival(request_id, *about, is_simulated=True, captured=captured)  # or it was noted
     return Wait(arrival, TIMEOUT, {})
 
 

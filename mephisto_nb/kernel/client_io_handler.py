@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
@@ -69,6 +69,13 @@ class Prepared:
     facts: Mapping[str, WorkerFacts]
 
 
+class AsksCrowd(Protocol):
+    """Who asks the crowd about those who come: `Vouching`."""
+
+    def puts_off(self, step: Step, arrival: Arrival, data: JSONObject) -> bool:
+        """Put a decision off until the crowd was asked; return whether it was."""
+
+
 class ClientIOHandler:
     """Takes packets in from the pages of one run's workers, directs each to the right place, and sends packets out.
 
@@ -81,14 +88,14 @@ class ClientIOHandler:
         The run.
     pool
         Who registers workers and agents.
-    architect
-        Who knows where the router is, and gives channels to it.
-    clock
-        What time it is.
+    architect, clock
+        Who knows where the router is, and gives channels to it; and what time it is.
     agents
         Who hears live messages at once.
     note
         Called with what the researcher should know, and what that is of.
+    vouching
+        Who asks the crowd about those who come, where it has something to say.
     """
 
     def __init__(
@@ -99,8 +106,9 @@ class ClientIOHandler:
         clock: Clock,
         agents: AgentsAtWork,
         note: Callable[[str, str], None] = lambda trouble, of: None,
+        vouching: AsksCrowd | None = None,
     ) -> None:
-        self._engine, self._pool, self._architect = engine, pool, architect
+        self._engine, self._pool, self._architect, self._vouching = engine, pool, architect, vouching
         self._clock, self._agents = clock, agents
         self._sender = Sender(engine, pool, clock, lambda why: _show_unsent(self, self._progress, why))
         self._progress = LinkProgress(engine, self._sender.request_sync)
@@ -279,7 +287,7 @@ class ClientIOHandler:
         # The router's clock may be ahead: nothing came later than now.
         received = replace(received, received_at=min(received.received_at, step.now))
         if (packet_type := received.packet.packet_type) is PacketType.REGISTER_AGENT:
-            _register(self._pool, step, received, prepared)
+            _register(self._pool, self._vouching, step, received, prepared)
         elif packet_type is PacketType.ROUTER_AWAY:
             _note_absence(self._attendance, step, received.packet.data)
         elif packet_type is PacketType.CROWD_EVENT:
@@ -396,7 +404,7 @@ async def _tell(news: asyncio.Condition) -> None:
 # Where packets go.
 
 
-def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepared) -> None:
+def _register(pool: WorkerPool, vouching: AsksCrowd | None, step: Step, received: Received, prepared: Prepared) -> None:
     request_id, identity = received.packet.subject_id, prepared.identities[received.seq]
     if isinstance(identity, Refusal):
         pool.refuse(step, request_id, identity)
@@ -404,10 +412,12 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
     facts = prepared.facts.get(identity.worker_name, WorkerFacts())
     data = received.packet.data
     is_simulated, only_looks = _says(data, "is_simulated"), _says(data, "only_looks")
-    arrival = Arrival(request_id, identity.worker_name, identity.registration_id, facts, is_simulated)
+    arrival = Arrival(
+        request_id, identity.worker_name, identity.registration_id, facts, is_simulated, identity.captured
+    )
     if only_looks:
         pool.look_ahead(step, arrival)
-    else:
+    elif vouching is None or not vouching.puts_off(step, arrival, data["provider_data"]):
         pool.register_agent(step, arrival)
 
 
@@ -482,7 +492,9 @@ def _log_frontend_error(pool: WorkerPool, step: Step, received: Received) -> Non
 
 
 def _return(pool: WorkerPool, step: Step, received: Received) -> None:
-    pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED)
+    reason = received.packet.data.get("reason")
+    about = str(reason) if reason else ""
+    pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED, about)
 
 
 def _note_absence(attendance: Attendance, step: Step, told: JSONObject) -> None:

@@ -38,6 +38,8 @@ from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
 from mephisto_nb.kernel.talk.voices import Voices
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
+from mephisto_nb.kernel.visits.telling import VisitTeller
+from mephisto_nb.kernel.visits.vouching import Vouching, asks_crowd
 from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
@@ -46,7 +48,8 @@ from mephisto_nb.model.qualifications import Comparator, Requirement, make_requi
 from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
-from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.model.task_run_args import make_visit_rules, stored_task_pay
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -60,6 +63,7 @@ from mephisto_nb.rules.gates.table import check_settings, noted_settings, open_g
 from mephisto_nb.rules.run_state import CanDoUnit, RunRules
 from mephisto_nb.rules.shares import PART
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visits import check_visits, tell_rules
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
 from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
@@ -94,6 +98,7 @@ class RunPlan:
         if partners is not None:
             Money.of(partners.waiting_pay, self.settings.task.currency, "mephisto.blueprint.waiting_pay")
         check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=partners is not None)
+        check_visits(self.visits, self.gates, together=partners is not None)
         for source in self.sources.values():
             source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
@@ -125,14 +130,22 @@ class RunPlan:
         config["mephisto"]["blueprint"] |= noted_settings(self.settings.blueprint_args, self.shared_state)
         return config
 
+    @property
+    def visits(self) -> VisitRules | None:
+        """What the visits of the run are; None: there are none."""
+        return make_visit_rules(self.settings.task, serves_again=self.provider.SERVES_AGAIN)
+
     def make_rules(self, hook: CanDoUnitHook | None) -> RunRules:
         """Return the limits of the run."""
         task, pay = self.settings.task, stored_task_pay(self.settings.config)
         partners = self.blueprint.get_partner_rules()
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
-            pay_amount=pay.task_reward,
+            pay_amount=pay.task_reward.split(task.units_per_visit),
+            visit_reward=pay.task_reward if self.visits is not None else None,
             waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
+            visits=self.visits,
+            is_undecided=hook.is_undecided if hook else None,
             assignment_duration=task.assignment_duration_in_seconds,
             submission_timeout=task.submission_timeout,
             lifetime=task.task_lifetime_in_seconds,
@@ -169,8 +182,15 @@ class RunPlan:
     def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:
         """Return what the architect has to serve; `secret` is the run's."""
         task = self.settings.task
-        about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        about: JSONObject = {
+            "run_id": task_run_id,
+            "task_title": task.task_title,
+            "task_description": task.task_description,
+        }
         about["next_unit"] = self._next_unit
+        if (rules := self.visits) is not None:
+            seconds, is_paid = task.assignment_duration_in_seconds, task.task_reward > 0
+            about["visit"] = tell_rules(rules, is_paid=is_paid, seconds=seconds)
         if self.provider.name_parameter is not None:
             about["name_parameter"] = self.provider.name_parameter
         return RouterPlan(
@@ -465,7 +485,10 @@ class RunStarter:
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
         tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
-        link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note)
+        vouching = None
+        if asks_crowd(plan.provider):
+            vouching = Vouching(plan.provider, engine, pool, self.supervisor, tally.note_failure)
+        link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note, vouching)
         await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
         if is_new and (dead := say_links_are_dead(plan.provider, engine.state)):
@@ -508,7 +531,10 @@ class RunStarter:
             spending=self.spending,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = [_Watching(watch)]
+        helpers: list[RunHelper] = [_Watching(watch), *([] if vouching is None else [vouching])]
+        if engine.rules.visits is not None:
+            troubles = tally.noted, tally.note_failure
+            helpers.append(VisitTeller(plan.provider.exits, engine, self.supervisor, self.clock, *troubles))
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:

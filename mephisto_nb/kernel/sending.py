@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, RouterError
 from mephisto_nb.kernel.writer import FIRST, MOST
-from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
+from mephisto_nb.model.packets import LARGEST_FRAME, MADE_ANEW, SHARED_FRAME, Packet, PacketType
 from mephisto_nb.model.records import Agent
-from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.too_large import TOO_LARGE, say_size
 from mephisto_nb.utils.ids import new_id

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.packets import Packet
+from mephisto_nb.model.outcomes import ExitLink
+from mephisto_nb.model.packets import MADE_ANEW, Packet
 from mephisto_nb.model.records import Agent, Submission, WorkerFacts
 from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.model.states import AgentStatus
@@ -21,8 +22,8 @@ from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.task_runner import TaskRunner, Turn
+from mephisto_nb.rules import visits
 from mephisto_nb.rules.arrivals import (
-    MADE_ANEW,
     Arrival,
     Held,
     Outcome,
@@ -40,6 +41,7 @@ from mephisto_nb.rules.seating import on_offer
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit, tell_unheard
 from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back, take_back_unmade
+from mephisto_nb.rules.visits import end_for_crowd, give_back
 from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.logging import get_logger
 
@@ -169,7 +171,9 @@ class WorkerPool:
         refusal = look_ahead(step, arrival)
         if self._can_do_unit is not None and refusal is not None and refusal.code == RefusalCode.NO_AVAILABLE_UNITS:
             refusal = None
-        tell_ahead(step, arrival.request_id, refusal)
+        tell_ahead(
+            step, arrival.request_id, refusal, None if refusal is None else _exit_of(self._provider, step, refusal)
+        )
 
     def release(self, step: Step, worker_id: str, facts: WorkerFacts, supply: Supply) -> None:
         """Decide about the pages of a worker that wait, and answer those that wait no longer; `supply` is used up."""
@@ -202,7 +206,8 @@ class WorkerPool:
         elif isinstance(outcome, OnboardingAgent):
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
-        answer(step, asked.request_id, outcome, data)
+        way_back = _exit_of(self._provider, step, outcome) if isinstance(outcome, Refusal) else None
+        answer(step, asked.request_id, outcome, data, way_back)
 
     def complete(self, step: Step, packet: Packet) -> Packet:
         """Return an answer to a page with the work that was left out of it when it was stored."""
@@ -253,15 +258,36 @@ class WorkerPool:
         asked = step.state.rules.asked
         submit(step, Submission(agent_id, data.get("final_data"), received_at, data.get("files", []), asked))
 
-    def handle_updated_agent_status(self, step: Step, agent_id: str, status: AgentStatus) -> None:
-        """Let an agent go that has given its unit back, or whose page is gone; its unit is offered again."""
+    def handle_updated_agent_status(self, step: Step, agent_id: str, status: AgentStatus, reason: str = "") -> None:
+        """Let an agent go that has given its unit back, or whose page is gone; its unit is offered again.
+
+        `reason` is ``no_consent`` where its worker does not agree to take part.
+        """
         why, who = _LEFT[status]
-        leave(step, agent_id, status, why, who)
+        if status is AgentStatus.RETURNED:
+            give_back(step, agent_id, reason, why, who)
+        else:
+            leave(step, agent_id, status, why, who)
 
     def pass_time(self, step: Step) -> None:
         """Let agents go whose time is over; and offer nothing more once the run's own time is."""
         pass_time(step)
+        visits.pass_time(step)
         tell_unheard(step)
+
+
+def _exit_of(provider: CrowdProvider[Any], step: Step, refusal: Refusal) -> ExitLink | None:
+    """Return how somebody goes back to their crowd whose visit has ended; None: they are thanked, and stay."""
+    visit = step.state.visits.visits.get(refusal.visit_id or "")
+    if visit is None:
+        return None
+    try:
+        return None if provider.exits is None else provider.exits.get_exit(end_for_crowd(step.state, visit))
+    except Exception as error:
+        logger.exception("the provider could not say how the worker of a visit goes back")
+        words = f"The provider could not say how workers go back to their crowd: {error!r}. They are thanked only."
+        step.failures.append(("the way back to the crowd", words))
+        return None
 
 
 class AgentData:

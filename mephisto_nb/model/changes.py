@@ -12,6 +12,7 @@ from typing import TypeAlias
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import GateUnit, GateVerdict, HeldArrival, OnboardingAgent
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import (
     Agent,
@@ -27,6 +28,7 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,54 @@ class ReleaseArrivals:
 
 
 @dataclass(frozen=True, slots=True)
+class AddVisit:
+    """A worker begins a visit; it is written as it is when the step is committed."""
+
+    visit: Visit
+
+
+@dataclass(frozen=True, slots=True)
+class EndVisit:
+    """A visit has come to its end."""
+
+    visit_id: str
+    ended_at: float
+    outcome: Outcome
+    short: Short | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeVisitDeadline:
+    """A visit gets more, or less, time."""
+
+    visit_id: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoteVisitTold:
+    """The crowd was told how a visit has ended."""
+
+    visit_id: str
+    told_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitVouching:
+    """A page has to wait until its crowd was asked about it."""
+
+    arrival: UnvouchedArrival
+
+
+@dataclass(frozen=True, slots=True)
+class EndVouching:
+    """The crowd was asked about pages, which are answered."""
+
+    request_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePay:
     """Units that nobody has yet are paid for otherwise from now on."""
 
@@ -289,6 +339,12 @@ Change: TypeAlias = (
     | AddVerdict
     | HoldArrival
     | ReleaseArrivals
+    | AddVisit
+    | EndVisit
+    | ChangeVisitDeadline
+    | NoteVisitTold
+    | AwaitVouching
+    | EndVouching
     | ChangePay
     | Steer
     | Serve

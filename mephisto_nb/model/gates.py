@@ -116,13 +116,17 @@ def split_findings(gate: str, passed: bool | None, detail: JSONObject | None) ->
 
 @dataclass(frozen=True, slots=True)
 class HeldArrival:
-    """A page that asks for work, and is answered once its worker's last answer has been judged."""
+    """A page that asks for work, and is answered once its worker's last answer has been judged.
+
+    `captured` is what the crowd gave along (see `Identity`).
+    """
 
     request_id: str
     worker_id: str
     worker_name: str
     registration_id: str
     held_at: float
+    captured: JSONObject = field(default_factory=dict)
 
 
 @dataclass(slots=True)

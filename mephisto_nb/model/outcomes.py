@@ -33,7 +33,9 @@ class VisitEnd:
     """A visit that has come to its end, as the crowd is told of it.
 
     `visit_id` is ours. `registration_id` is what the crowd calls the visit, and `captured` what else it gave along
-    when the person came, by name. Of `asked` units `done` were sent.
+    when the person came, by name. Of `asked` units `done` were sent. Where that is fewer, `short` says why
+    ("stopped_early", "fewer_units"), and `outcome` is what the run's rules make of it: COMPLETED where it is paid for,
+    whole or by unit, and RETURNED where it is to be given back.
     """
 
     visit_id: str
@@ -43,6 +45,7 @@ class VisitEnd:
     done: int = 0
     asked: int = 1
     captured: JSONObject = field(default_factory=dict)
+    short: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024
 SEALED_EXIT, LONGEST_EXIT = "sealed_exit", 8000
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
+#: Under this name stands whose work is left out of an answer as it is stored: it is made anew should it be sent later.
+MADE_ANEW = "made_anew_for"
 #: What is kept of an error that a page reports: so many items, and so many characters of each name and each text.
 _REPORT_ITEMS, _REPORT_NAME, _REPORT_TEXT = 20, 100, 4000
 #: So many characters are kept of all texts of a report whose sender is unknown.

@@ -14,6 +14,7 @@ from mephisto_nb.model.gates import StoredGates
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import UnvouchedArrival, Visit
 
 #: The crowd of those who come by a link; and what Mephisto 1.x, and databases up to schema 4, call it.
 LINK, LINK_OF_OLD = "link", "mock"
@@ -204,6 +205,8 @@ class Agent:
     accepted_at: float
     deadline: float | None = None
     submitted_at: float | None = None
+    #: The visit that it is a part of, in runs that have such.
+    visit_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +303,9 @@ class RunSnapshot:
     gates: StoredGates = field(default_factory=StoredGates)
     #: What the router calls the numbers of which `last_seq` is one; None: nobody knows.
     era: str | None = None
+    visits: list[Visit] = field(default_factory=list)
+    #: Pages that wait until their crowd was asked about them.
+    unvouched: list[UnvouchedArrival] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.money import DEFAULT_CURRENCY, LARGEST_AMOUNT, Money, check_currency
+from mephisto_nb.model.visits import ShortPay, VisitRules
 
 
 class WhenWaited(StrEnum):
@@ -79,7 +80,8 @@ class TaskRunArgs:
     task_title, task_description, task_tags
         What workers read before they accept; tags are separated by commas.
     task_reward
-        Pay for one unit, in `currency`: 0.15 is 15 cents. It may have parts of a cent, to a thousandth of one.
+        Pay for one visit, in `currency`: 0.15 is 15 cents. It may have parts of a cent, to a thousandth of one. A visit
+        is one unit, unless `units_per_visit` is more than 1, where each unit pays its part.
     currency
         In what all of a run is paid: the code of a currency (ISO 4217), such as USD, GBP or EUR. All amounts of the
         configuration are of it.
@@ -87,7 +89,20 @@ class TaskRunArgs:
         After this long no more units are handed out, and those that nobody took expire. 0: never, the run waits for its
         workers until somebody ends it.
     assignment_duration_in_seconds
-        How long a worker may hold a unit.
+        How long a worker may hold a unit; where `units_per_visit` is more than 1, how long the whole visit may take.
+    units_per_visit
+        How many units a worker does in one visit, one after the other: on crowds that pay for a visit once, such as
+        Prolific, one submission holds many small items. Gold units are among them; screening comes before.
+    when_stopped_early
+        What becomes of a visit whose worker has stopped, or let its time go by, with at least one answer sent. It is
+        paid as if it were whole (``pay_full``), by the part that was sent (``pay_by_unit``), or given back to the
+        crowd, and not paid (``return``). What was sent is kept in any case.
+    when_fewer_units
+        The same of a visit for which there were fewer units left than it holds.
+    visits_per_worker
+        How many visits one worker may make in the run; those that they left without sending anything do not count. 0:
+        any number. None: as their crowd has it, one where it sends each person once, and any number by links that
+        serve again.
     no_submission_patience
         A run in which nothing was submitted for this long is shut down. 0: never. Of this, and of the lifetime, time in
         which nobody could be served (the kernel or the router was away, busy or asleep) is no part.
@@ -96,7 +111,7 @@ class TaskRunArgs:
         of fewer than ten units. Who has a link of their own finds on each page the unit that they hold, unless this
         says that they may hold more.
     maximum_units_per_worker
-        How many units of the task one worker may do. 0: any number.
+        How many units of the task one worker may do, in whatever visits. 0: any number.
     next_unit_by_itself
         Whether a worker who has sent an answer gets the next unit by itself, if there is one for them. False: they are
         told whether there is more, and get it by a button; so it is, in any case, where people work together, as others
@@ -140,6 +155,10 @@ class TaskRunArgs:
     allowed_concurrent: int = 0
     maximum_units_per_worker: int = 0
     next_unit_by_itself: bool = True
+    units_per_visit: int = 1
+    when_stopped_early: str = "pay_by_unit"
+    when_fewer_units: str = "pay_full"
+    visits_per_worker: int | None = None
     max_num_concurrent_units: int = 0
     minimum_hourly_pay: float | None = None
     maximum_bonus: float = MAXIMUM_BONUS
@@ -214,6 +233,39 @@ _NOT_NEGATIVE = (
 )
 
 
+def make_visit_rules(args: TaskRunArgs, *, serves_again: bool) -> VisitRules | None:
+    """Return what the visits of a run are; None: there are none, each unit is taken by itself.
+
+    Where the crowd does not serve again (`CrowdProvider.SERVES_AGAIN`), what it calls one visit is one.
+    """
+    if serves_again and args.units_per_visit == 1:
+        return None
+    most = args.visits_per_worker
+    return VisitRules(
+        units=args.units_per_visit,
+        when_stopped_early=ShortPay(args.when_stopped_early),
+        when_fewer_units=ShortPay(args.when_fewer_units),
+        most_per_worker=(0 if serves_again else 1) if most is None else most,
+        serves_again=serves_again,
+    )
+
+
+def _check_visits(args: TaskRunArgs) -> None:
+    if args.units_per_visit < 1:
+        raise ConfigError(f"mephisto.task.units_per_visit is {args.units_per_visit!r}; a visit holds 1 unit or more.")
+    if args.visits_per_worker is not None and args.visits_per_worker < 0:
+        raise ConfigError(f"mephisto.task.visits_per_worker is {args.visits_per_worker!r}; it must be 0 or more.")
+    for name in ("when_stopped_early", "when_fewer_units"):
+        value = getattr(args, name)
+        if value not in list(ShortPay):
+            raise ConfigError(f"mephisto.task.{name} is {value!r}; it must be one of {', '.join(ShortPay)}.")
+    if 0 < args.maximum_units_per_worker < args.units_per_visit:
+        raise ConfigError(
+            f"mephisto.task.maximum_units_per_worker is {args.maximum_units_per_worker}, but a visit holds "
+            f"{args.units_per_visit} units, so nobody could finish one. Raise it, or lower units_per_visit."
+        )
+
+
 _SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
 
 
@@ -229,6 +281,7 @@ def check_task_run_args(args: TaskRunArgs) -> None:
             raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be 0 or more.")
     if args.budget is not None and not args.budget > 0:
         raise ConfigError(f"mephisto.task.budget is {args.budget!r}; it must be more than 0, or null for no budget.")
+    _check_visits(args)
     for source in args.preview_sources:
         if not _SOURCE.fullmatch(source):
             raise ConfigError(

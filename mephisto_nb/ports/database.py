@@ -176,6 +176,10 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    def read_visits(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row a visit, in the order in which they began. Called for `frames.visits.visits_frame`."""
+
+    @abstractmethod
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each time that a worker was looked at, in the order in which that began.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mephisto_nb.model.changes import ChangeDeadline, Serve
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.run_state import opening_of
+from mephisto_nb.rules.visit_steps import change_visit_deadline
 from mephisto_nb.utils.steady_time import JUMP, say_seconds
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def put_off_work(step: Step, since: float, until: float) -> None:
     for newcomer in step.state.gates.at_onboarding():
         if newcomer.deadline is not None and newcomer.deadline > since:
             _change_deadline(step, newcomer, _put_off(step, newcomer.deadline, until - since, duration))
+    for visit_id in step.state.visits.open:
+        visit = step.state.visits.visits[visit_id]
+        if visit.deadline > since:
+            change_visit_deadline(step, visit, _put_off(step, visit.deadline, until - since, duration))
 
 
 def _put_off(step: Step, deadline: float, seconds: float, longest: float) -> float:
@@ -132,6 +137,10 @@ def _set_back(step: Step, seconds: float) -> None:
     for newcomer in step.state.gates.at_onboarding():
         if newcomer.deadline is not None and (seconds or newcomer.deadline > step.now + longest):
             _change_deadline(step, newcomer, min(newcomer.deadline - seconds, step.now + longest))
+    for visit_id in step.state.visits.open:
+        visit = step.state.visits.visits[visit_id]
+        if seconds or visit.deadline > step.now + longest:
+            change_visit_deadline(step, visit, min(visit.deadline - seconds, step.now + longest))
 
 
 def _change_deadline(step: Step, newcomer: OnboardingAgent, deadline: float) -> None:

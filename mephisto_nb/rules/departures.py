@@ -33,7 +33,7 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str, *, se
     if unit.is_real and not seat_is_taken_back and seating.is_offered_again(step.state, begun):
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
         if step.state.steering.task_reward is not None:
-            step.change_pay([unit], step.state.steering.task_reward)
+            step.change_pay([unit], step.state.rules.pay_amount)
     else:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
     step.send_status(agent)

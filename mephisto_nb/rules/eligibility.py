@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.qualifications import Comparator, Requirement
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.shares import OF_SMALL, OPEN
@@ -34,28 +35,34 @@ class RefusalCode(StrEnum):
     PAUSED = "paused"
     RUN_OVER = "run_over"
     SENT_ALREADY = "sent_already"
+    VISIT_OVER = "visit_over"
+    NOT_VOUCHED = "not_vouched"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a worker gets no unit; `code` is for programs, `text` is shown to them.
 
-    `may_pass` says that asking again in a while is worth it.
+    `may_pass` says that asking again in a while is worth it. Where a visit ends by it, `outcome` is how, unless
+    something was sent before; `visit_id` is the visit that has ended.
     """
 
     code: str
     text: str
     may_pass: bool = field(default=False, compare=False)
+    outcome: Outcome | None = field(default=None, compare=False)
+    visit_id: str | None = field(default=None, compare=False)
 
 
 def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
     """Return why a worker may not take any unit of a run; None: they may."""
     rules = state.rules
     if facts.worker is not None and facts.worker.blocked:
-        return Refusal(RefusalCode.BLOCKED, "The requester of this task no longer offers their tasks to you.")
+        text = "The requester of this task no longer offers their tasks to you."
+        return Refusal(RefusalCode.BLOCKED, text, outcome=Outcome.SCREENED_OUT)
     for requirement in rules.requirements:
         if requirement.applies_to(rules.provider_type) and not requirement.is_met_by(facts.grants):
-            return Refusal(RefusalCode.NOT_QUALIFIED, _unmet(requirement))
+            return Refusal(RefusalCode.NOT_QUALIFIED, _unmet(requirement), outcome=Outcome.SCREENED_OUT)
     if worker_id is None:
         return None
     holding = len(state.active_agents.get(worker_id, ()))
@@ -67,12 +74,14 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
         return Refusal(
             RefusalCode.MAX_FOR_TASK,
             f"You have done {done} of these, which is as many as one person may do. Thank you for your work!",
+            outcome=Outcome.QUOTA_FULL,
         )
     if state.left_by_worker[worker_id] >= MOST_LEFT:
         return Refusal(
             RefusalCode.MAX_FOR_TASK,
             f"You have taken {MOST_LEFT} of these without finishing them, so you get no more. "
             "If that is a mistake, please tell whoever sent you the link.",
+            outcome=Outcome.QUOTA_FULL,
         )
     return None
 
@@ -101,17 +110,18 @@ def sent_already() -> Refusal:
 def no_units(state: RunState, worker_id: str) -> Refusal:
     """Return why there is no unit for a worker who may work."""
     if state.closing is not None:
-        return Refusal(RefusalCode.RUN_OVER, "This task has ended: no more work is given out.")
+        text = "This task has ended: no more work is given out."
+        return Refusal(RefusalCode.RUN_OVER, text, outcome=Outcome.QUOTA_FULL)
     if state.launched:
-        return Refusal(
-            RefusalCode.NO_AVAILABLE_UNITS, "You have done all the work here that is open to you. Thank you!"
-        )
+        text = "You have done all the work here that is open to you. Thank you!"
+        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text, outcome=Outcome.QUOTA_FULL)
     if state.counts[UnitStatus.ASSIGNED] or state.next_created() or not state.generator_done:
         text = (
             "Others are working on everything that is open right now. Some may come free: try again in a few minutes."
         )
-        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text, may_pass=True)
-    return Refusal(RefusalCode.NO_AVAILABLE_UNITS, "All the work of this task has been done. Thank you for coming!")
+        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text, may_pass=True, outcome=Outcome.QUOTA_FULL)
+    text = "All the work of this task has been done. Thank you for coming!"
+    return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text, outcome=Outcome.QUOTA_FULL)
 
 
 def _unmet(requirement: Requirement) -> str:

@@ -26,9 +26,11 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import PartnerRules
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
 from mephisto_nb.rules.shares import Hearing
+from mephisto_nb.rules.visit_book import VisitBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ class RunRules:
     """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
 
     provider_type: str
+    #: What one unit pays: where there are visits, its part of `visit_reward`, to a thousandth of the smallest unit.
     pay_amount: Money = Money(0)
+    visit_reward: Money | None = None
     #: What those are owed who have waited for partners in vain.
     waiting_pay: Money = Money(0)
     assignment_duration: float = 1800.0
@@ -107,6 +111,19 @@ class RunRules:
     has_own_links: bool = False
     #: The fields that the page asks for; None: nobody can tell.
     asked: frozenset[str] | None = None
+    #: What visits are; None: there are none, each unit is taken by itself.
+    visits: VisitRules | None = None
+    #: Tells, by a worker's name, whether too little is known yet for their decision; None: it never is.
+    is_undecided: Callable[[str], bool] | None = None
+
+    def unit_pay(self, task_reward: Money) -> Money:
+        """Return what one unit pays: its part of what a visit does."""
+        return task_reward.split(self.visits.units) if self.visits is not None else task_reward
+
+    @property
+    def visit_pay(self) -> Money:
+        """What a visit pays, where there are such; else what a unit does."""
+        return self.pay_amount if self.visit_reward is None else self.visit_reward
 
     @property
     def currency(self) -> str:
@@ -116,9 +133,11 @@ class RunRules:
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""
         concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
+        reward = steering.task_reward
         return replace(
             self,
-            pay_amount=self.pay_amount if steering.task_reward is None else steering.task_reward,
+            pay_amount=self.pay_amount if reward is None else self.unit_pay(reward),
+            visit_reward=reward if reward is not None and self.visits is not None else self.visit_reward,
             max_num_concurrent_units=self.max_num_concurrent_units if concurrent is None else concurrent,
             maximum_units_per_worker=self.maximum_units_per_worker if per_worker is None else per_worker,
         )
@@ -182,6 +201,7 @@ class RunState:
     #: What workers are owed, or were sent, beside their units' pay; by the payment's key.
     payments: dict[str, Money] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
+    visits: VisitBook = field(default_factory=VisitBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
     _launch_rules: RunRules = field(init=False)
 
@@ -211,6 +231,7 @@ class RunState:
         """Take an agent in; the newest of a registration is the one that its page finds."""
         self.agents[agent.agent_id] = agent
         self.by_registration[agent.worker_id, agent.registration_id] = agent.agent_id
+        self.visits.add_agent(agent)
         self.index_agent(agent)
 
     # -- keeping the indexes ---------------------------------------------------------------------------------
@@ -338,6 +359,8 @@ class RunState:
         times = [self._deadlines[0][0]] if self._deadlines else []
         if (onboarding_ends := self.gates.next_deadline()) is not None:
             times.append(onboarding_ends)
+        if (visit_ends := self.visits.next_deadline()) is not None:
+            times.append(visit_ends)
         if self.closing is None:
             times += [end[0] for end in (ends_by_itself(self),) if end is not None]
         return min(times, default=None)
@@ -410,6 +433,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     index_of = {a.assignment_id: a.index for a in snapshot.assignments}
     for unit in sorted(snapshot.units, key=lambda u: (index_of[u.assignment_id], u.unit_index)):
         state.add_unit(unit)
+    state.visits.load(snapshot.visits, snapshot.unvouched)
     for agent in sorted(snapshot.agents, key=_arrival_order):
         state.add_agent(agent)
     _load_gates(state, snapshot.gates)

@@ -71,7 +71,8 @@ def _reward(value: object, currency: str) -> Money:
 
 def limits_of(rules: RunRules) -> dict[str, Limit]:
     """Return the limits in force, by the names that `TaskRunArgs` has for them."""
-    return {name: getattr(rules, field) for name, field in LIMITS.items()}
+    limits = {name: getattr(rules, field) for name, field in LIMITS.items()}
+    return {**limits, "task_reward": rules.visit_pay}
 
 
 def unheld_units(state: RunState) -> list[Unit]:

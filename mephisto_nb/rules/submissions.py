@@ -20,6 +20,7 @@ from mephisto_nb.rules.gates.verdicts import look_at
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.shares import Hearing
 from mephisto_nb.rules.step import Step, add_unit_again
+from mephisto_nb.rules.visits import note_answer
 from mephisto_nb.utils.json_size import rough_size
 
 _SECOND_ANSWER = "Pages have sent a second answer for one unit, which was set aside: the first one counts."
@@ -52,6 +53,7 @@ def submit(step: Step, submission: Submission) -> None:
     if begun:
         seating.left(step, agent, begun=True)
     look_at(step, agent, unit, submission)
+    note_answer(step, agent)
 
 
 def _place_for_late(step: Step, agent: Agent) -> Unit:

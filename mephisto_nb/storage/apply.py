@@ -24,6 +24,7 @@ from mephisto_nb.model.records import Agent, Event, Payment, Steering, Submissio
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import check_payment_transition
 from mephisto_nb.storage import tables as t
+from mephisto_nb.storage import visits
 from mephisto_nb.storage.tables import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
@@ -184,6 +185,7 @@ def _agent_row(run: str | None, agent: Agent) -> JSONObject:
         "status": agent.status.value,
         "accepted_at": agent.accepted_at,
         "deadline": agent.deadline,
+        "visit_id": agent.visit_id,
     }
 
 
@@ -368,7 +370,8 @@ def _add_verdicts(connection: Connection, run: str | None, found: list[c.AddVerd
 
 
 def _hold_arrivals(connection: Connection, run: str | None, found: list[c.HoldArrival]) -> None:
-    connection.execute(insert(t.held_arrivals), [{**asdict(hold.arrival), "task_run_id": run} for hold in found])
+    rows = [{**asdict(hold.arrival), "captured": dump(hold.arrival.captured), "task_run_id": run} for hold in found]
+    connection.execute(insert(t.held_arrivals), rows)
 
 
 def _release_arrivals(connection: Connection, run: str | None, found: list[c.ReleaseArrivals]) -> None:
@@ -413,6 +416,12 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.SetReal, _set_real),
     (c.AddAssignments, _add_assignments),
     (c.AddGateUnit, _add_gate_units),
+    (c.AddVisit, visits.add_visits),
+    (c.EndVisit, visits.end_visits),
+    (c.ChangeVisitDeadline, visits.change_visit_deadlines),
+    (c.NoteVisitTold, visits.note_visits_told),
+    (c.AwaitVouching, visits.await_vouching),
+    (c.EndVouching, visits.end_vouching),
     (c.AddAgent, _add_agents),
     (c.ChangeAgent, _change_agents),
     (c.ChangeDeadline, _change_deadlines),

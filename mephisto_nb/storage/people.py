@@ -159,7 +159,7 @@ class SQLPeople(PeopleStore):
         unmade = select(_e.subject_id).where(t.OF_PEOPLE, made)
         noted = select(_e.subject_id).where(t.OF_PEOPLE, _e.after == "noted")
         query = select(_w.worker_id).where(_w.worker_id.in_(unmade), ~_w.blocked, _w.worker_id.not_in(noted))
-        for table in (t.granted_qualifications, t.agents, t.onboarding_agents, t.payments):
+        for table in (t.granted_qualifications, t.agents, t.onboarding_agents, t.visits, t.payments):
             query = query.where(~exists().where(table.c.worker_id == _w.worker_id))
         with self._connections.reading("Reading workers") as connection:
             return {row[0] for row in connection.execute(query)}

@@ -74,6 +74,7 @@ class SQLReviews(ReviewStore):
         query = select(
             u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id,
             t.task_runs.c.currency, a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline,
+            a.visit_id,
         ).join(
             t.task_runs, t.task_runs.c.task_run_id == u.task_run_id
         ).outerjoin(t.agents, a.agent_id == u.agent_id).where(u.task_run_id == task_run_id)  # fmt: skip
@@ -83,10 +84,10 @@ class SQLReviews(ReviewStore):
                 id_, assignment, index, pay, status, agent, worker, currency, *of_agent = tuple(row)
                 pay_amount = read_money(pay, currency)
                 units.append(Unit(id_, assignment, index, pay_amount, UnitStatus(status), agent, worker))
-                registration, agent_status, accepted, deadline = of_agent
+                registration, agent_status, accepted, deadline, visit = of_agent
                 if agent_status is not None:
                     about = registration, AgentStatus(agent_status), accepted, deadline
-                    agents.append(Agent(agent, id_, worker, *about))
+                    agents.append(Agent(agent, id_, worker, *about, visit_id=visit))
         return units, agents
 
     # -- payments

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null, select, union
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import NotFoundError
@@ -32,13 +32,14 @@ from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
 from mephisto_nb.storage.tables import fetch_rows, find_or_add, read_fees, read_money
+from mephisto_nb.storage.visits import load_unvouched, load_visits, read_visits
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 #: Tables with rows of one run, each before those that its rows point at.
 _OF_A_RUN = (
-    t.reviews, t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units,
-    t.assignments, t.events, t.outbox, t.task_runs,
+    t.reviews, t.payments, t.verdicts, t.held_arrivals, t.unvouched_arrivals, t.gate_units, t.onboarding_agents,
+    t.agents, t.visits, t.units, t.assignments, t.events, t.outbox, t.task_runs,
 )  # fmt: skip
 _STEERING, _SERVICE = [field.name for field in fields(Steering)], [field.name for field in fields(Service)]
 
@@ -98,6 +99,8 @@ class SQLRuns(RunStore):
                 worker_names=_load_worker_names(connection, task_run_id),
                 payments=_load_payments(connection, task_run_id, row.currency),
                 gates=_load_gates(connection, task_run_id),
+                visits=load_visits(connection, task_run_id),
+                unvouched=load_unvouched(connection, task_run_id),
             )
 
     def fetch_data(self, assignments: Sequence[Assignment]) -> None:
@@ -137,11 +140,12 @@ class SQLRuns(RunStore):
         query = (
             select(
                 u.unit_id, u.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, u.status, u.pay_amount,
-                u.worker_id, t.workers.c.worker_name, u.agent_id, t.task_runs.c.currency,
+                u.worker_id, t.workers.c.worker_name, u.agent_id, t.agents.c.visit_id, t.task_runs.c.currency,
             )
             .join(t.assignments, a.assignment_id == u.assignment_id)
             .join(t.task_runs, t.task_runs.c.task_run_id == u.task_run_id)
             .outerjoin(t.workers, t.workers.c.worker_id == u.worker_id)
+            .outerjoin(t.agents, t.agents.c.agent_id == u.agent_id)
             .where(u.task_run_id.in_(task_run_ids))
             .order_by(u.task_run_id, a.assignment_index, u.unit_index)
         )  # fmt: skip
@@ -158,7 +162,7 @@ class SQLRuns(RunStore):
         query = (
             select(
                 a.agent_id, a.task_run_id, a.unit_id, a.worker_id, t.workers.c.worker_name, a.status, a.accepted_at,
-                a.deadline, t.RECEIVED_AT.label("submitted_at"),
+                a.deadline, t.RECEIVED_AT.label("submitted_at"), a.visit_id,
             )
             .join(t.workers, t.workers.c.worker_id == a.worker_id)
             .outerjoin(t.submissions, s.agent_id == a.agent_id)
@@ -175,7 +179,7 @@ class SQLRuns(RunStore):
             select(
                 u.task_run_id, a.assignment_index, u.unit_index, t.workers.c.worker_name, u.status, g.accepted_at,
                 t.RECEIVED_AT.label("submitted_at"), u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id,
-                a.shared, a.unit_data, s.data, s.files, t.task_runs.c.currency,
+                g.visit_id, a.shared, a.unit_data, s.data, s.files, t.task_runs.c.currency,
             )
             .join(t.agents, g.agent_id == s.agent_id)
             .join(t.units, u.agent_id == g.agent_id)
@@ -201,6 +205,11 @@ class SQLRuns(RunStore):
         query = select(v.data).where(v.agent_id == agent_id, v.sender == t.SET_ASIDE)
         with self._connections.reading("Reading the rest of an answer") as connection:
             return str(connection.execute(query).scalar_one())
+
+    def read_visits(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row a visit, in the order in which they began."""
+        with self._connections.reading("Reading visits") as connection:
+            return read_visits(connection, task_run_ids)
 
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each time that somebody was looked at, in the order in which they began."""
@@ -317,15 +326,23 @@ def _load_agents(connection: Connection, run: str) -> list[Agent]:
     a, s = t.agents.c, t.submissions.c
     query = (
         select(
-            a.agent_id, a.unit_id, a.worker_id, a.registration_id, a.status, a.accepted_at, a.deadline, t.RECEIVED_AT
+            a.agent_id,
+            a.unit_id,
+            a.worker_id,
+            a.registration_id,
+            a.status,
+            a.accepted_at,
+            a.deadline,
+            t.RECEIVED_AT,
+            a.visit_id,
         )
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
         .where(a.task_run_id == run)
         .order_by(a.accepted_at)
     )
     return [
-        Agent(id_, unit, worker, registration, AgentStatus(status), accepted, deadline, submitted)
-        for id_, unit, worker, registration, status, accepted, deadline, submitted in connection.execute(query)
+        Agent(id_, unit, worker, registration, AgentStatus(status), *times_and_visit)
+        for id_, unit, worker, registration, status, *times_and_visit in connection.execute(query)
     ]
 
 
@@ -336,8 +353,8 @@ def _load_last_submission(connection: Connection, run: str) -> float | None:
 
 
 def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
-    w, a, o = t.workers.c, t.agents.c, t.onboarding_agents.c
-    came = select(a.worker_id).where(a.task_run_id == run).union(select(o.worker_id).where(o.task_run_id == run))
+    w, tables = t.workers.c, (t.agents.c, t.onboarding_agents.c, t.visits.c)
+    came = union(*(select(of.worker_id).where(of.task_run_id == run) for of in tables))
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
 
@@ -371,7 +388,7 @@ def _load_gates(connection: Connection, run: str) -> StoredGates:
         .where(g.task_run_id == run)
     )
     verdicts = select(v.agent_id, v.gate, v.passed, v.at, v.detail).where(v.task_run_id == run)
-    held = select(h.request_id, h.worker_id, h.worker_name, h.registration_id, h.held_at)
+    held = select(h.request_id, h.worker_id, h.worker_name, h.registration_id, h.held_at, h.captured)
     return StoredGates(
         onboarding=[
             OnboardingAgent(
@@ -387,7 +404,10 @@ def _load_gates(connection: Connection, run: str) -> StoredGates:
             GateVerdict(id_, Gate(gate), None if passed is None else bool(passed), at, json.loads(detail))
             for id_, gate, passed, at, detail in connection.execute(verdicts)
         ],
-        held=[HeldArrival(*row) for row in connection.execute(held.where(h.task_run_id == run).order_by(h.held_at))],
+        held=[
+            HeldArrival(*row[:-1], json.loads(row.captured))
+            for row in connection.execute(held.where(h.task_run_id == run).order_by(h.held_at))
+        ],
     )
 
 

@@ -36,7 +36,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.states import PAYMENT_COUNTS, AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import Short
 
 # -- JSON
 
@@ -306,8 +308,42 @@ agents = Table(
     Column("status", Text, nullable=False),
     Column("accepted_at", Float, nullable=False),
     Column("deadline", Float),
+    # No foreign key: SQLite cannot add one to a table that is there.
+    Column("visit_id", ID),
     _one_of("status", [status.value for status in AgentStatus]),
     sqlite_with_rowid=False,
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("visit_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("registration_id", PlainText, nullable=False),
+    # What the crowd gave along, as JSON.
+    Column("captured", Text, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("begun_at", Float, nullable=False),
+    Column("deadline", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("outcome", Text),
+    Column("short", Text),
+    Column("why", PlainText, nullable=False),
+    # When the crowd was told of its end.
+    Column("told_at", Float),
+    _one_of("outcome", [outcome.value for outcome in Outcome]),
+    _one_of("short", [short.value for short in Short]),
+)
+
+#: Pages that wait until their crowd was asked about them.
+unvouched_arrivals = Table(
+    "unvouched_arrivals",
+    metadata,
+    Column("request_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("data", Text, nullable=False),
+    Column("asked_at", Float, nullable=False),
 )
 
 submissions = Table(
@@ -468,6 +504,7 @@ held_arrivals = Table(
     Column("worker_name", KeyText, nullable=False),
     Column("registration_id", PlainText, nullable=False),
     Column("held_at", Float, nullable=False),
+    Column("captured", Text, nullable=False, server_default="{}"),
 )
 
 #: Events that are about people rather than about one run; literally so, or databases do not see that the index fits.

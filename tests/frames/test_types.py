@@ -19,6 +19,7 @@ FRAMES: dict[str, Callable[[Operator, Any], pd.DataFrame]] = {
     "units": lambda _, run: run.units(),
     "agents": lambda _, run: run.agents(),
     "results": lambda _, run: run.results(),
+    "visits": lambda _, run: run.visits(),
     "payments": lambda _, run: run.payments(),
     "reviews": lambda _, run: run.review.decisions(),
     "events": lambda _, run: run.events(),

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from mephisto_nb.kernel import task_launcher
+from mephisto_nb.model.packets import MADE_ANEW
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.architect import Channel
-from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.storage import large_rows
 from tests.benchmarks.bulk_bench import bulk
 from tests.inside import parts_of

@@ -14,11 +14,10 @@ from mephisto_nb.errors import DatabaseError
 from mephisto_nb.kernel import sending, worker_pool
 from mephisto_nb.kernel.sending import LARGEST_PACKET, next_frame, stand_in
 from mephisto_nb.kernel.worker_pool import newest_turns
-from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
+from mephisto_nb.model.packets import LARGEST_FRAME, MADE_ANEW, SHARED_FRAME, Packet, PacketType
 from mephisto_nb.model.shared_state import find_rounded, for_browsers
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.task_runner import Turn
-from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE, TOO_LARGE, note_left_out, page_size
 from mephisto_nb.run import TaskRun
 from mephisto_nb.utils.json_size import json_size

@@ -25,6 +25,8 @@ from tests.rules.rehearsal import Rehearsal
 RIGHT, WRONG = {"label": "right"}, {"label": "wrong"}
 
 
+#: Limits of the run, which are none of its gates.
+_LIMITS = ("allowed_concurrent", "pay_amount", "visits", "assignment_duration")
 #: What tests call a setting.
 _SHORT = {
     "onboarding": "onboarding_qualification",
@@ -52,7 +54,7 @@ class Gated(Rehearsal):
     """
 
     def __init__(self, *units_each: int, rows: str = "abcdefgh", **settings: Any) -> None:
-        limits = {name: settings.pop(name) for name in ("allowed_concurrent", "pay_amount") if name in settings}
+        limits = {name: settings.pop(name) for name in _LIMITS if name in settings}
         self.grants: dict[str, dict[str, int]] = {}
         self.workers: dict[str, Worker] = {}
         self.rows, self.broken = rows, set[Gate]()

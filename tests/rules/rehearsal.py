@@ -6,17 +6,20 @@ from itertools import count
 from typing import Any
 
 from mephisto_nb._typing import JSON
+from mephisto_nb.model.gates import OnboardingAgent
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.arrivals import Arrival, Outcome, arrive
-from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.run_state import RunRules, RunState
 from mephisto_nb.rules.steering import create, launch_more
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
+from mephisto_nb.rules.visits import give_back
+from mephisto_nb.rules.visits import pass_time as pass_visits
 
 
 class Rehearsal:
@@ -62,6 +65,17 @@ class Rehearsal:
 
     def submit(self, agent: Agent, data: JSON = None) -> Step:
         submit(self.step(), Submission(agent.agent_id, data, self.now))
+        return self.last
+
+    def give_back(self, agent: Agent | OnboardingAgent, reason: str = "") -> Step:
+        give_back(self.step(), agent.agent_id, reason, "gave it back", "worker")
+        return self.last
+
+    def pass_time(self, now: float) -> Step:
+        """Let the clock say so late a time, and do what it demands."""
+        self.now = now
+        pass_time(self.step())
+        pass_visits(self.last)
         return self.last
 
     def leave(self, agent: Agent, how: AgentStatus = AgentStatus.RETURNED) -> bool:

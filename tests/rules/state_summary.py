@@ -24,6 +24,7 @@ def summarize(state: RunState) -> dict[str, Any]:
         "steering": (state.steering, state.rules),
         "pages": {key: id_ for key, id_ in state.by_registration.items() if state.agents[id_].status in AGENT_ACTIVE},
         "gates": _summarize_gates(state),
+        "visits": _summarize_visits(state),
         "next": (state.next_created() and state.next_created().status, state.next_deadline(), state.num_out),  # type: ignore[union-attr]
     }
 
@@ -38,6 +39,18 @@ def _summarize_gates(state: RunState) -> dict[str, Any]:
         "held": book.held,
         "verdicts": +book.verdicts,
         "failed_checks": +book.failed_checks,
+    }
+
+
+def _summarize_visits(state: RunState) -> dict[str, Any]:
+    book = state.visits
+    return {
+        "visits": book.visits,
+        "by_registration": book.by_registration,
+        "open": set(book.open),
+        "untold": set(book.untold),
+        "newest": book.newest,
+        "unvouched": book.unvouched,
     }
 
 

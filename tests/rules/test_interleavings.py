@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
+from mephisto_nb.model.visits import VisitRules
+from mephisto_nb.rules import visits
 from mephisto_nb.rules.arrivals import Arrival, arrive
 from mephisto_nb.rules.departures import expire_assigned, expire_open, leave, pass_time
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
@@ -32,13 +37,16 @@ _LIMITS = st.fixed_dictionaries(
         "assignment_duration": st.sampled_from([20.0, 60.0]),
         "lifetime": st.sampled_from([200.0, 1e6]),
         "patience": st.sampled_from([0.0, 100.0]),
+        "visits": st.sampled_from(
+            [None, None, VisitRules(), VisitRules(2), VisitRules(3, most_per_worker=2, serves_again=True)]
+        ),
     }
 )
 #: What happens: a method of `Story`, how often, and two numbers that say to whom.
 _KINDS = {
     "arrive": 5, "submit": 3, "leave": 2, "pass_time": 1, "move_deadline": 1, "create_more": 1, "launch": 1,
     "close": 1, "reopen": 3, "commit": 3, "restart": 1,
-    "steer": 3,
+    "steer": 3, "give_back": 1,
 }  # fmt: skip
 _KIND = st.sampled_from([kind for kind, weight in _KINDS.items() for _ in range(weight)])
 _EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 11)), min_size=35, max_size=60)
@@ -62,7 +70,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLDatabase]:
 class Story:
     """One run. A step may hold several events, as when many messages are waiting; `commit` ends it."""
 
-    def __init__(self, database: SQLDatabase, sizes: list[int], limits: dict[str, float]) -> None:
+    def __init__(self, database: SQLDatabase, sizes: list[int], limits: dict[str, Any]) -> None:
         self.database = database
         self._run_number, self._ids = next(_run_numbers), count()
         task = database.runs.get_or_create_task(f"task {self._run_number}")
@@ -71,7 +79,7 @@ class Story:
         database.runs.add_run(run)
         self.now = 0.0
         self.answers: dict[str, int] = {}
-        self.rules = RunRules("mock", **limits)  # type: ignore[arg-type]
+        self.rules = RunRules("mock", **limits)
         self.state = RunState(run.task_run_id, self.rules, opened_at=0.0)
         self._next_step()
         self._create(sizes)
@@ -123,6 +131,11 @@ class Story:
             leave(self.step, agent.agent_id, sorted(AGENT_LEFT)[how % len(AGENT_LEFT)], "left", "worker")
             launch_more(self.step)
 
+    def give_back(self, who: int, how: int) -> None:
+        if agent := self._any_agent(who):
+            visits.give_back(self.step, agent.agent_id, visits.NO_CONSENT if how % 2 else "", "gave it back", "worker")
+            launch_more(self.step)
+
     def move_deadline(self, who: int, more: int) -> None:
         if agent := self._any_agent(who):
             self.step.change_deadline(agent, None if more % 3 == 0 else self.now + more * 10)
@@ -131,6 +144,7 @@ class Story:
         self.commit()
         self.step.now = self.now = self.now + by * 5
         pass_time(self.step)
+        visits.pass_time(self.step)
         launch_more(self.step)
 
     def create_more(self, size: int, other: int) -> None:
@@ -145,6 +159,7 @@ class Story:
         expire_open(self.step, "enough", "operator")
         if how % 2:
             expire_assigned(self.step, "enough", "operator")
+            visits.end_all(self.step)
 
     def reopen(self, *_: int) -> None:
         if self.state.closing is not None:
@@ -193,8 +208,25 @@ class Story:
         limit, at_work = self.state.rules.max_num_concurrent_units, self.state.counts[UnitStatus.ASSIGNED]
         assert not limit or self.state.num_out <= max(limit, at_work)
         reward = self.state.steering.task_reward
-        assert reward is None or {unit.pay_amount for unit in units if unit.status in _UNHELD} <= {reward}
+        pay = set() if reward is None else {self.rules.unit_pay(reward)}
+        assert reward is None or {unit.pay_amount for unit in units if unit.status in _UNHELD} <= pay
         assert self.state.closing is None or not self.state.launched
+
+        self._check_visits()
+
+    def _check_visits(self) -> None:
+        rules, book, agents = self.rules.visits, self.state.visits, list(self.state.agents.values())
+        assert (rules is None) == all(agent.visit_id is None for agent in agents) or not agents
+        at_work = Counter(agent.visit_id for agent in agents if agent.visit_id and agent.status in AGENT_ACTIVE)
+        # One unit at a time, and none in a visit that has ended.
+        assert all(count == 1 for count in at_work.values())
+        assert set(at_work) <= set(book.open)
+        sent = Counter(agent.visit_id for agent in agents if agent.visit_id and agent.submitted_at is not None)
+        assert {id_: visit.done for id_, visit in book.visits.items() if visit.done} == sent
+        assert set(book.open) == {id_ for id_, visit in book.visits.items() if visit.outcome is None}
+        for visit in book.visits.values():
+            assert (visit.outcome is None) == (visit.ended_at is None)
+            assert visit.short is None or visit.outcome is not Outcome.QUOTA_FULL
 
     def check_answers(self) -> None:
         found = self.database.runs.read_results([self.state.task_run_id])
@@ -207,7 +239,7 @@ class Story:
 @settings(max_examples=300, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(sizes=_SIZES, limits=_LIMITS, events=_EVENTS)
 def test_any_interleaving_keeps_the_rules_and_the_database_in_step(
-    database: SQLDatabase, sizes: list[int], limits: dict[str, float], events: list[tuple[str, int, int]]
+    database: SQLDatabase, sizes: list[int], limits: dict[str, Any], events: list[tuple[str, int, int]]
 ) -> None:
     story = Story(database, sizes, limits)
     for kind, first, second in events:

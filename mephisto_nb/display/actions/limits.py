@@ -101,12 +101,13 @@ def _per_worker(before: int, after: int) -> str:
 
 def _pay(state: RunState, fee_rate: Decimal, before: Money, after: Money) -> str:
     units = unheld_units(state)
-    pay = total((after - unit.pay_amount for unit in units), after.currency)
+    pay = total((state.rules.unit_pay(after) - unit.pay_amount for unit in units), after.currency)
     added, fees = pay + pay.share(fee_rate), ", fees included" if fee_rate else ""
     effect = f"adds {added}{fees}" if added.thousandths >= 0 else f"saves {-added}{fees}"
     later = "" if state.generator_done else " Units that are made later get it, too."
+    what = "a unit" if state.rules.visits is None or state.rules.visits.units == 1 else "a visit"
     return (
-        f"Pay for a unit: {after} instead of {before}, for {count(len(units), 'unit')} that nobody "
+        f"Pay for {what}: {after} instead of {before}, for {count(len(units), 'unit')} that nobody "
         f"has yet: {effect}.{later}"
     )
 

@@ -314,7 +314,9 @@ class RunWatch:
         task = self._task_args()
         return RunRules(
             provider_type=self._run.task_run.provider_type,
-            pay_amount=stored_task_pay(self._run.task_run.config).task_reward,
+            pay_amount=stored_task_pay(self._run.task_run.config).task_reward.split(
+                int(task.get("units_per_visit", 1))
+            ),
             maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
             max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),
         )

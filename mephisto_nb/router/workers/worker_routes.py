@@ -35,6 +35,8 @@ from mephisto_nb.router.workers.hub import Answer
 _LONGEST_OTHER = 4000
 _WRITTEN_AGAIN = 48 * 1024
 _ANSWER = '"final_data":'
+#: Why a worker may say that they return a task.
+_REASONS = ("no_consent",)
 #: Why a second answer, which is another than the first, is not taken.
 ALREADY_SENT = "already_sent"
 _ALREADY_SENT_TEXT = (
@@ -152,10 +154,12 @@ class WorkerRoutes:
             return json_answer({"status": "Submitted metadata"})
 
     async def return_unit(self, request: Request) -> Response:
-        """Return the task: its worker does not want to go on with it."""
+        """Return the task: its worker does not want to go on with it; ``reason`` may say why."""
         body, _ = await self._bodies.json_object(request, self._router.config.limits.small_body)
         agent_id = agent_id_of(body)
-        message = _message(PacketType.RETURN_UNIT, agent_id, {})
+        reason = body.get("reason")
+        said = {"reason": reason} if isinstance(reason, str) and reason in _REASONS else {}
+        message = _message(PacketType.RETURN_UNIT, agent_id, said)
         result = await self._store.run(lambda txn: writes.return_unit(txn, agent_id, message))
         agent = self._store.agent(agent_id)
         if result is SubmissionResult.CLOSED and agent is not None and agent.is_returned:

@@ -21,6 +21,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import GateFinding
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 
@@ -240,8 +241,9 @@ class EntryGate(BaseGate[Settings]):
     """A gate that stands before the work. `KIND` is its word in the database."""
 
     KIND: ClassVar[Gate]
-    #: What those hear who did not pass.
+    #: What those hear who did not pass, and how a visit ends by that.
     FAILED: ClassVar[GateWords]
+    OUTCOME: ClassVar[Outcome] = Outcome.SCREENED_OUT
 
     @classmethod
     def words(cls) -> Sequence[GateWords]:
@@ -285,6 +287,8 @@ class UnitGate(EntryGate[Settings]):
     """
 
     UNIT_INDEX: ClassVar[int]
+    #: Whether its units take places of a visit, among those of the work; if not, they come before these.
+    TAKES_PLACE: ClassVar[bool] = True
     USE: ClassVar[str]
     LIMIT: ClassVar[str]
     ROWS: ClassVar[str]

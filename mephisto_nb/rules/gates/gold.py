@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.states import Gate
 from mephisto_nb.rules.gates._base import GateDecision, GateWords, Standing, UnitGate
 from mephisto_nb.rules.gates.screening import NO_ROOM
@@ -70,6 +71,7 @@ class GoldGate(UnitGate[GoldSettings]):
         "different, so there is no more of this work for you.",
         "wrong about too many gold units",
     )
+    OUTCOME = Outcome.FAILED_CHECKS
     FULL = GateWords("gold_full", NO_ROOM, "without a gold unit to be given", "raise max_gold_units, or give more rows")
 
     def check_rows(self, num_rows: int) -> None:

@@ -39,7 +39,7 @@ class ScreeningSettings:
 class ScreeningGate(UnitGate[ScreeningSettings]):
     """Return who was never granted its qualification one unit, and lets in who does it right."""
 
-    NAME, KIND, UNIT_INDEX = Gate.SCREENING.value, Gate.SCREENING, -1
+    NAME, KIND, UNIT_INDEX, TAKES_PLACE = Gate.SCREENING.value, Gate.SCREENING, -1, False
     SETTINGS = ScreeningSettings
     NOT_NEGATIVE = ("max_screening_units",)
     USE, LIMIT = "use_screening_task", "max_screening_units"

@@ -31,7 +31,7 @@ from mephisto_nb.rules.gates._base import UnitGate
 from mephisto_nb.rules.step import Step
 
 
-def add_onboarding(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:
+def add_onboarding(step: Step, worker: Worker, registration_id: str, deadline: float | None = None) -> OnboardingAgent:
     """Let a worker begin the introduction."""
     agent = OnboardingAgent(
         agent_id=f"{ONBOARDING_PREFIX}{step.new_id()}",
@@ -39,7 +39,7 @@ def add_onboarding(step: Step, worker: Worker, registration_id: str) -> Onboardi
         registration_id=registration_id,
         status=AgentStatus.ONBOARDING,
         started_at=step.now,
-        deadline=step.now + step.state.rules.assignment_duration,
+        deadline=step.now + step.state.rules.assignment_duration if deadline is None else deadline,
     )
     step.state.worker_names[worker.worker_id] = worker.worker_name
     step.state.gates.add_onboarding(agent)

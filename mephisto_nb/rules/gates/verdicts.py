@@ -11,6 +11,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival, OnboardingAgent
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
@@ -57,14 +58,20 @@ def turned_away(state: RunState, worker_id: str | None, facts: WorkerFacts) -> R
     rules, standing = state.rules.gates, standing_of(state, worker_id, facts)
     for gate in rules.entries:
         if gate.is_shut_to(standing):
-            return Refusal(gate.FAILED.code, gate.FAILED.to_worker)
+            return Refusal(gate.FAILED.code, gate.FAILED.to_worker, outcome=gate.OUTCOME)
     if rules.checks and rules.max_failed_checks is not None and rules.checks_blocked in facts.grants:
-        return Refusal(
-            RefusalCode.CHECKS_FAILED,
-            "Thank you for your work. Some of your answers did not pass the checks of this task, which look at whether "
-            "it was read with care, so there is no more of this work for you.",
-        )
+        return checks_failed()
     return None
+
+
+def checks_failed() -> Refusal:
+    """Return the refusal for a worker whose answers have failed too many checks."""
+    return Refusal(
+        RefusalCode.CHECKS_FAILED,
+        "Thank you for your work. Some of your answers did not pass the checks of this task, which look at whether "
+        "it was read with care, so there is no more of this work for you.",
+        outcome=Outcome.FAILED_CHECKS,
+    )
 
 
 def next_gate(state: RunState, worker_id: str, facts: WorkerFacts) -> EntryGate[Any] | None:
@@ -87,12 +94,15 @@ def budget_is_used_up(state: RunState, gate: UnitGate[Any]) -> bool:
 # -- the introduction ----------------------------------------------------------------------------------------
 
 
-def begin(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:
-    """Lead a worker to the introduction, in whatever tab they ask: it is one and the same."""
+def begin(step: Step, worker: Worker, registration_id: str, deadline: float | None = None) -> OnboardingAgent:
+    """Lead a worker to the introduction, in whatever tab they ask: it is one and the same.
+
+    `deadline` is until when they have time (None: for as long as a unit takes).
+    """
     current = step.state.gates.current(worker.worker_id)
     if current is not None and current.status is AgentStatus.ONBOARDING:
         return current
-    return steps.add_onboarding(step, worker, registration_id)
+    return steps.add_onboarding(step, worker, registration_id, deadline)
 
 
 def hand_in(
@@ -127,7 +137,7 @@ def hand_in(
 def no_room(state: RunState, gate: UnitGate[Any], *, is_budget: bool) -> Refusal:
     """Return the refusal for a worker when nobody can be looked at any more, and note it for the researcher."""
     note_no_room(state, gate, is_budget=is_budget)
-    return Refusal(gate.FULL.code, gate.FULL.to_worker)
+    return Refusal(gate.FULL.code, gate.FULL.to_worker, outcome=Outcome.QUOTA_FULL)
 
 
 def note_no_room(state: RunState, gate: UnitGate[Any], *, is_budget: bool) -> None:

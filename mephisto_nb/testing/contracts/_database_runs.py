@@ -120,6 +120,7 @@ class RunsContract(DatabaseFixtures):
             "worker_id": None,
             "worker_name": None,
             "agent_id": None,
+            "visit_id": None,
         }
 
     def test_rows_of_agents_say_who_and_when(self, database: Database, run: SampleRun) -> None:
@@ -135,6 +136,7 @@ class RunsContract(DatabaseFixtures):
                 "accepted_at": 1002.0,
                 "deadline": None,
                 "submitted_at": 1003.0,
+                "visit_id": None,
             }
         ]
 

@@ -28,11 +28,13 @@ from mephisto_nb.testing.contracts._database_steps import (
     SharingContract,
     SteeringContract,
 )
+from mephisto_nb.testing.contracts._database_visits import VisitsContract
 
 
 class DatabaseContract(
     RunsContract,
     GatesContract,
+    VisitsContract,
     PeopleContract,
     PeopleActsContract,
     StepsAboutPeopleContract,

@@ -1,0 +1,181 @@
+"""Asks the crowd whether who comes is who they say: beside the decisions, while that page waits and nobody else does.
+
+A page that waits is stored, so that a kernel that dies meanwhile asks about it again; and once it was vouched for, its
+visit is the proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ClosedError, WorldError
+from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
+from mephisto_nb.model.records import WorkerFacts
+from mephisto_nb.model.visits import UnvouchedArrival
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
+from mephisto_nb.rules.arrivals import Arrival
+from mephisto_nb.rules.eligibility import Refusal, RefusalCode
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visit_steps import await_vouching, end_vouching
+from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
+
+if TYPE_CHECKING:
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.worker_pool import WorkerPool
+
+logger = get_logger(__name__)
+
+#: How long a crowd may take to answer (seconds), and of how many it is remembered that it has.
+TIMEOUT, _REMEMBERED = 30.0, 10_000
+_LATER = Refusal(
+    RefusalCode.NOT_VOUCHED,
+    "The site that sent you cannot be asked just now whether your link is right. This page tries again by itself.",
+    may_pass=True,
+)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What a crowd has said of somebody: why not, or None; and what is known of them by then."""
+
+    identity: Identity
+    refusal: Refusal | None
+    facts: WorkerFacts = field(default_factory=WorkerFacts)
+
+
+def asks_crowd(provider: CrowdProvider[Any]) -> bool:
+    """Return whether a crowd has something to say about who comes."""
+    return type(provider).vouch_for is not CrowdProvider.vouch_for
+
+
+class Vouching(RunHelper):
+    """Has one run's crowd asked about each registration, once.
+
+    Parameters
+    ----------
+    provider
+        The crowd.
+    engine, pool, supervisor
+        The run, who decides about those who come, and the owner of its tasks.
+    on_failure
+        Hears of what failed unforeseen.
+    """
+
+    def __init__(
+        self,
+        provider: CrowdProvider[Any],
+        engine: RunEngine,
+        pool: WorkerPool,
+        supervisor: Supervisor,
+        on_failure: OnFailure,
+    ) -> None:
+        self._provider, self._engine, self._pool = provider, engine, pool
+        self._supervisor, self._on_failure = supervisor, on_failure
+        self._vouched: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        engine.listeners.append(self._on_step)
+
+    def puts_off(self, step: Step, arrival: Arrival, data: JSONObject) -> bool:
+        """Put a decision off until the crowd was asked; return whether it was. Called for each page that asks for work.
+
+        `data` is what the page sent.
+        """
+        worker = arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
+        registration = arrival.registration_id
+        if (arrival.worker_name, registration) in self._vouched:
+            return False
+        if worker is not None and (worker.worker_id, registration) in step.state.visits.by_registration:
+            return False
+        await_vouching(step, UnvouchedArrival(arrival.request_id, data, step.now))
+        return True
+
+    async def start(self) -> None:
+        """Ask about those whom an earlier kernel did not live to answer."""
+        await self._engine.do(lambda step: None, retry=True)
+
+    def stop(self) -> None:
+        """Ask no more; the next kernel does."""
+        self._engine.listeners.remove(self._on_step)
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    def _on_step(self, step: Step) -> None:
+        for waiting in list(step.state.visits.unvouched.values()):
+            self._ask(waiting)
+
+    def _ask(self, waiting: UnvouchedArrival) -> None:
+        identity = self._pool.register_worker({"provider_data": waiting.data})
+        if isinstance(identity, Refusal):  # another secret, say, since it was stored
+            self._engine.do_soon(partial(self._refuse, request_id=waiting.request_id, refusal=identity))
+            return
+        key = identity.worker_name, identity.registration_id
+        if key not in self._tasks:
+            name = f"vouching for a worker of run {self._engine.task_run_id}"
+            work = self._answer(identity, waiting.data)
+            self._tasks[key] = self._supervisor.spawn(name, work, self._on_failure)
+
+    async def _answer(self, identity: Identity, data: JSONObject) -> None:
+        key = identity.worker_name, identity.registration_id
+        try:
+            answer = _Answer(identity, await self._ask_crowd(identity, data))
+            if answer.refusal is None:
+                self._remember(key)
+            look_up = partial(self._look_up, answer)
+            await self._engine.do(partial(self._decide, answer=answer), retry=True, look_up=look_up)
+        except ClosedError:
+            return  # the run is no longer driven from here; the next kernel asks anew
+        finally:
+            self._tasks.pop(key, None)
+
+    async def _ask_crowd(self, identity: Identity, data: JSONObject) -> Refusal | None:
+        try:
+            async with patience(TIMEOUT):
+                await self._provider.vouch_for(identity, data)
+        except ValueError as error:
+            return Refusal(RefusalCode.BAD_REGISTRATION, str(error))
+        except (WorldError, TimeoutError) as error:
+            logger.warning("the crowd could not be asked about a worker: %s", error)
+            return _LATER
+        except Exception as error:
+            logger.exception("the provider %r could not vouch for a worker", self._provider.PROVIDER_TYPE)
+            self._on_failure(error)
+            return _LATER
+        return None
+
+    def _remember(self, key: tuple[str, str]) -> None:
+        self._vouched[key] = None
+        if len(self._vouched) > _REMEMBERED:
+            self._vouched.popitem(last=False)
+
+    async def _look_up(self, answer: _Answer) -> None:
+        answer.facts = await self._pool.look_up(answer.identity.worker_name)
+
+    def _decide(self, step: Step, answer: _Answer) -> None:
+        """Answer the pages that have waited for what the crowd has said of this registration."""
+        identity = answer.identity
+        mine = [one for one in step.state.visits.unvouched.values() if self._is_of(one, identity)]
+        for waited in end_vouching(step, [one.request_id for one in mine]):
+            if answer.refusal is not None:
+                self._pool.refuse(step, waited.request_id, answer.refusal)
+                continue
+            is_simulated = waited.data.get("is_simulated") is True
+            about = (identity.worker_name, identity.registration_id, answer.facts, is_simulated, identity.captured)
+            self._pool.register_agent(step, Arrival(waited.request_id, *about))
+
+    def _is_of(self, waiting: UnvouchedArrival, identity: Identity) -> bool:
+        found = self._pool.register_worker({"provider_data": waiting.data})
+        return (
+            isinstance(found, Identity)
+            and (found.worker_name, found.registration_id) == (identity.worker_name, identity.registration_id)
+        )  # fmt: skip
+
+    def _refuse(self, step: Step, request_id: str, refusal: Refusal) -> None:
+        for waited in end_vouching(step, [request_id]):
+            self._pool.refuse(step, waited.request_id, refusal)

@@ -1,0 +1,120 @@
+"""A visit: all that one person does when a crowd sends them once, and what is to become of one that is short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.outcomes import Outcome
+
+
+class ShortPay(StrEnum):
+    """What becomes of a visit that holds fewer answers than it was to hold."""
+
+    #: It is paid as if it were whole.
+    PAY_FULL = "pay_full"
+    #: Each unit that was sent is paid its part of the reward.
+    PAY_BY_UNIT = "pay_by_unit"
+    #: It is given back to the crowd, and not paid.
+    RETURN = "return"
+
+
+class Short(StrEnum):
+    """Why a visit holds fewer answers than it was to hold."""
+
+    #: The worker has stopped, or their time was over, with at least one answer sent.
+    STOPPED_EARLY = "stopped_early"
+    #: There was nothing left for them.
+    FEWER_UNITS = "fewer_units"
+
+
+class Share(StrEnum):
+    """How much of a visit's reward is due."""
+
+    FULL = "full"
+    BY_UNIT = "by_unit"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRules:
+    """What the visits of a run are: see `TaskRunArgs`.
+
+    Parameters
+    ----------
+    units
+        How many units one holds, those of screening left out.
+    when_stopped_early, when_fewer_units
+        What becomes of one that is short.
+    most_per_worker
+        How many one worker may make in the run; 0: any number.
+    serves_again
+        Whether who has come to the end of one may begin another by the same link. If not, the crowd's registration is
+        the visit.
+    """
+
+    units: int = 1
+    when_stopped_early: ShortPay = ShortPay.PAY_BY_UNIT
+    when_fewer_units: ShortPay = ShortPay.PAY_FULL
+    most_per_worker: int = 0
+    serves_again: bool = False
+
+    def when(self, short: Short) -> ShortPay:
+        """Return what becomes of a visit that is short for this reason."""
+        return self.when_stopped_early if short is Short.STOPPED_EARLY else self.when_fewer_units
+
+
+@dataclass(slots=True)
+class Visit:
+    """One visit. `outcome` is None until it has ended.
+
+    `registration_id` is what the worker's page, or the crowd, calls it, and `captured` what the crowd gave along. Of
+    `asked` units `done` were sent. `deadline` is when its time is over; `why` says how it ended, as the worker was
+    told; `told_at` is when the crowd was told of that by `VisitExits.finish`. Times are in epoch seconds.
+    """
+
+    visit_id: str
+    worker_id: str
+    registration_id: str
+    captured: JSONObject
+    asked: int
+    begun_at: float
+    deadline: float
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    short: Short | None = None
+    why: str = ""
+    told_at: float | None = None
+    #: Counted from its agents; not stored with it.
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnvouchedArrival:
+    """A page that waits until its crowd has been asked whether it is who it says it is.
+
+    `data` is what it sent, as ``provider_data``.
+    """
+
+    request_id: str
+    data: JSONObject
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VisitShare:
+    """How much of a visit's reward is due: `kind`, and how many of how many parts.
+
+    `is_final` tells whether all its answers are decided on, so that it will not change any more.
+    """
+
+    kind: Share
+    parts: int
+    of: int
+    is_final: bool
+    fraction: Fraction = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fraction", Fraction(self.parts, self.of) if self.of else Fraction(0))

@@ -1,0 +1,411 @@
+"""A worker's visit: how it begins, which way it ends, and what is due for it.
+
+Where a run has visits, a worker does one unit after another in each, and asking for the next is how their page learns
+that it is over: `rules.arrivals` leads them, and leans on this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.gates import OnboardingAgent
+from mephisto_nb.model.outcomes import Outcome, VisitEnd
+from mephisto_nb.model.records import Agent, Worker, WorkerFacts
+from mephisto_nb.model.states import AGENT_ANSWERED, AgentStatus
+from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitRules, VisitShare
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.eligibility import Refusal, RefusalCode
+from mephisto_nb.rules.gates import verdicts
+from mephisto_nb.rules.gates._base import GateRules
+from mephisto_nb.rules.visit_steps import add_visit, change_visit_deadline, end_visit
+
+if TYPE_CHECKING:
+    from mephisto_nb.rules.run_state import RunState
+    from mephisto_nb.rules.step import Step
+
+#: What a page says that gives a unit back because its worker does not agree to take part.
+NO_CONSENT = "no_consent"
+#: Who was kept waiting beyond their time has so much at least (seconds).
+_LEAST = 60.0
+#: These are no way of stopping: what was sent before them does not make a visit a short one.
+_TURNED_AWAY = frozenset({Outcome.SCREENED_OUT, Outcome.QUOTA_FULL, Outcome.FAILED_CHECKS})
+
+
+def check_visits(rules: VisitRules | None, gates: GateRules, *, together: bool) -> None:
+    """Raise `ConfigError` for visits that could not be; `together`: several people do an assignment together."""
+    if rules is None:
+        return
+    if together and rules.units > 1:
+        raise ConfigError(
+            f"mephisto.task.units_per_visit is {rules.units}, but several people do an assignment together, and would "
+            "have to wait for each other again and again. Leave it at 1, or let everybody work alone."
+        )
+    for gate in gates.unit_gates:
+        first = getattr(gate.settings, "min_golds", 1) if gate.TAKES_PLACE else 0
+        if first >= rules.units:
+            raise ConfigError(
+                f"A visit holds {rules.units} units (mephisto.task.units_per_visit), and {first} {gate.NAME} units "
+                "come first, which take places among them: newcomers would do nothing else. Raise units_per_visit, or "
+                f"lower min_{gate.NAME}s."
+            )
+
+
+# -- coming ------------------------------------------------------------------------------------------------------
+
+
+def find(state: RunState, worker_id: str, registration_id: str) -> Visit | None:
+    """Return the visit of a registration; where links serve again, of another one, the visit that its worker is in."""
+    if state.rules.visits is None:
+        return None
+    return state.visits.find(worker_id, registration_id, by_worker=state.rules.visits.serves_again)
+
+
+def begin(step: Step, worker: Worker, registration_id: str, captured: JSONObject, facts: WorkerFacts) -> Visit | None:
+    """Let a worker begin a visit; None: the run has none."""
+    rules, state = step.state.rules.visits, step.state
+    if rules is None:
+        return None
+    standing = verdicts.standing_of(state, worker.worker_id, facts)
+    before = [gate for gate in state.rules.gates.unit_gates if not gate.TAKES_PLACE and gate.is_due(standing)]
+    ends_at = step.now + state.rules.assignment_duration
+    asked = rules.units + len(before)
+    visit = Visit(step.new_id(), worker.worker_id, registration_id, dict(captured), asked, step.now, ends_at)
+    state.worker_names[worker.worker_id] = worker.worker_name
+    add_visit(step, visit)
+    return visit
+
+
+def too_many(state: RunState, worker_id: str) -> Refusal | None:
+    """Return the refusal for a worker who may begin no further visit; None: they may."""
+    rules = state.rules.visits
+    if rules is None or not rules.most_per_worker or state.visits.num_used(worker_id) < rules.most_per_worker:
+        return None
+    text = "You have taken part already, as often as one person may. Thank you!"
+    return Refusal(RefusalCode.MAX_FOR_TASK, text, outcome=Outcome.QUOTA_FULL)
+
+
+def go_on(step: Step, visit: Visit) -> None:
+    """Let somebody go on in their visit, with as much time as they had when they sent their last answer.
+
+    Where their time is over by then, they have waited for us: a kernel that is there ends a visit at its deadline.
+    """
+    newest = step.state.visits.newest.get(visit.visit_id)
+    since = visit.begun_at if newest is None or newest.submitted_at is None else newest.submitted_at
+    if visit.deadline <= step.now:
+        left = min(max(0.0, visit.deadline - since), step.state.rules.assignment_duration)
+        change_visit_deadline(step, visit, step.now + max(left, _LEAST))
+
+
+def over(state: RunState, visit: Visit) -> Refusal:
+    """Return what a page of a visit that has ended is told; the same each time."""
+    state.visits.unheard.discard(visit.visit_id)
+    return Refusal(RefusalCode.VISIT_OVER, visit.why, visit_id=visit.visit_id)
+
+
+def place_of(state: RunState, agent: Agent | OnboardingAgent) -> JSONObject | None:
+    """Return which one of how many units of a visit an agent is at (``position``, ``of``); None: there is no visit.
+
+    The introduction is before the first, at 0.
+    """
+    visit = visit_of(state, agent)
+    if visit is None:
+        return None
+    is_work = isinstance(agent, Agent)
+    number = visit.done + (agent.status not in AGENT_ANSWERED) if is_work else 0
+    return {"position": min(number, visit.asked), "of": visit.asked}
+
+
+def visit_of(state: RunState, agent: Agent | OnboardingAgent) -> Visit | None:
+    """Return the visit that an agent belongs to; None: to none."""
+    if isinstance(agent, Agent):
+        return state.visits.visits.get(agent.visit_id or "")
+    if state.rules.visits is None:
+        return None
+    return state.visits.find(agent.worker_id, agent.registration_id, by_worker=True)
+
+
+# -- ending ------------------------------------------------------------------------------------------------------
+
+
+def end(step: Step, visit: Visit, outcome: Outcome, who: str, why: str = "") -> None:
+    """Let a visit come to its end; one that has ended stays as it is. What its worker holds is free for others at once.
+
+    `why` is what they read; '': the usual words.
+    """
+    if visit.ended_at is not None:
+        return
+    short = _short_of(visit, outcome)
+    end_visit(step, visit, outcome, short, why or _words(step.state, visit, outcome, short), who)
+    held = step.state.visits.agent_at_work(visit)
+    if held is not None:
+        how = AgentStatus.TIMEOUT if outcome is Outcome.TIMED_OUT else AgentStatus.EXPIRED
+        leave(step, held.agent_id, how, "its visit has ended", who)
+    newcomer = step.state.gates.current(visit.worker_id)
+    if newcomer is not None and newcomer.status is AgentStatus.ONBOARDING:
+        leave(step, newcomer.agent_id, AgentStatus.EXPIRED, "its visit has ended", who)
+
+
+def finish(step: Step, visit: Visit, who: str) -> None:
+    """Let a visit end with which its worker is through, or for which there is nothing left."""
+    end(step, visit, Outcome.COMPLETED, who)
+
+
+def refused(
+    step: Step, worker: Worker | None, visit: Visit | None, refusal: Refusal, captured: JSONObject, registration_id: str
+) -> Refusal:
+    """Return what somebody is told who gets nothing, and let their visit end by it if that is how it is.
+
+    Where the crowd sends each person once, a visit that could not even begin is kept as one that has ended.
+    """
+    state, rules = step.state, step.state.rules.visits
+    if rules is None or refusal.outcome is None or _may_still_come(state, visit, refusal):
+        return refusal
+    if visit is None:
+        if rules.serves_again or worker is None:
+            return refusal
+        visit = begin(step, worker, registration_id, captured, WorkerFacts())
+    if visit is None or visit.ended_at is not None:
+        return refusal
+    if visit.done and refusal.outcome is not Outcome.FAILED_CHECKS:
+        finish(step, visit, "operator")
+        return over(state, visit)
+    end(step, visit, refusal.outcome, "operator", refusal.text)
+    return replace(over(state, visit), code=refusal.code)
+
+
+def _may_still_come(state: RunState, visit: Visit | None, refusal: Refusal) -> bool:
+    """Return whether it is worth it for somebody who gets nothing now to wait for something."""
+    if not refusal.may_pass:
+        return False
+    is_waited_for = state.next_created() is not None or not state.generator_done
+    return visit is None or not visit.done or is_waited_for
+
+
+def note_answer(step: Step, agent: Agent) -> None:
+    """Count an answer for its visit, which ends by it if it was the last, or one wrong too many."""
+    visit = step.state.visits.visits.get(agent.visit_id or "")
+    if visit is None:
+        return
+    visit.done += 1
+    if not step.state.gates.is_unjudged(agent.worker_id, agent.agent_id):
+        settle(step, agent.worker_id, WorkerFacts())
+
+
+def settle(step: Step, worker_id: str, facts: WorkerFacts) -> None:
+    """Let the visits of a worker end that have come to it, unless an answer of theirs is still being judged.
+
+    `facts` are what is known of the worker; without their record, it is looked only at what this step has granted.
+    """
+    state = step.state
+    if not state.visits.of_worker.get(worker_id) or worker_id in state.gates.unjudged:
+        return
+    for visit in state.visits.open_of(worker_id):
+        refusal = _shut_out(step, worker_id, facts)
+        if refusal is not None and refusal.outcome is not None:
+            end(step, visit, refusal.outcome, "operator", refusal.text)
+        elif visit.done >= visit.asked:
+            finish(step, visit, "worker")
+
+
+def _shut_out(step: Step, worker_id: str, facts: WorkerFacts) -> Refusal | None:
+    if facts.worker is not None:
+        return verdicts.turned_away(step.state, worker_id, verdicts.facts_now(step, worker_id, facts))
+    granted, rules = step.granted.get(worker_id, {}), step.state.rules.gates
+    return verdicts.checks_failed() if rules.checks and granted.get(rules.checks_blocked) else None
+
+
+def give_back(step: Step, agent_id: str, reason: str, why: str, who: str) -> bool:
+    """Let a worker give back what they hold, and end their visit by that; return whether they held it.
+
+    `reason` is ``no_consent`` where they do not agree to take part, or ''.
+    """
+    state, outcome = step.state, Outcome.RETURNED
+    if reason == NO_CONSENT:
+        why, outcome = "did not agree to take part", Outcome.NO_CONSENT
+    if not leave(step, agent_id, AgentStatus.RETURNED, why, who):
+        return False
+    agent = state.agents.get(agent_id) or state.gates.onboarding.get(agent_id)
+    visit = None if agent is None else visit_of(state, agent)
+    if visit is not None and visit.ended_at is None:
+        end(step, visit, outcome, who)
+    return True
+
+
+def pass_time(step: Step) -> None:
+    """Let visits end whose time is over. Called after what they hold was looked at (`departures.pass_time`)."""
+    state, rules = step.state, step.state.rules.visits
+    if rules is None:
+        return
+    for agent in step.ended:
+        visit = state.visits.visits.get(agent.visit_id or "")
+        if agent.status is AgentStatus.TIMEOUT and visit is not None and visit.ended_at is None:
+            _time_out(step, visit)
+    for visit in list(state.visits.overdue(step.now)):
+        held = state.visits.agent_at_work(visit)
+        if held is not None and (held.deadline is None or held.deadline > step.now):
+            # They wait for partners, say, and have their time from then on.
+            change_visit_deadline(step, visit, held.deadline or step.now + state.rules.assignment_duration)
+        else:
+            _time_out(step, visit)
+
+
+def _time_out(step: Step, visit: Visit) -> None:
+    # Who has sent all that they got, and waits for more, has not let their time go by.
+    newest = step.state.visits.newest.get(visit.visit_id)
+    if newest is not None and newest.status in AGENT_ANSWERED:
+        finish(step, visit, "clock")
+    else:
+        end(step, visit, Outcome.TIMED_OUT, "clock")
+
+
+def end_all(step: Step) -> None:
+    """End the visits that are open when their run is over."""
+    for visit_id in list(step.state.visits.open):
+        visit = step.state.visits.visits[visit_id]
+        text = "This task has ended: no more work is given out."
+        if visit.done:
+            finish(step, visit, "operator")
+        else:
+            end(step, visit, Outcome.QUOTA_FULL, "operator", text)
+
+
+def _short_of(visit: Visit, outcome: Outcome) -> Short | None:
+    """Return why a visit that ends in this way holds fewer answers than it was to hold; None: it does not, or none."""
+    if outcome in _TURNED_AWAY or not visit.done or visit.done >= visit.asked:
+        return None
+    return Short.FEWER_UNITS if outcome is Outcome.COMPLETED else Short.STOPPED_EARLY
+
+
+# -- what the crowd, and the worker, are told ------------------------------------------------------------------------
+
+
+def end_for_crowd(state: RunState, visit: Visit) -> VisitEnd:
+    """Return how a visit has ended, as the crowd is told of it; raise `UsageError` if it has not."""
+    rules = state.rules.visits or VisitRules()
+    return VisitEnd(
+        visit_id=visit.visit_id,
+        worker_name=state.worker_names.get(visit.worker_id, ""),
+        registration_id=visit.registration_id,
+        outcome=outcome_for_crowd(visit, rules),
+        done=visit.done,
+        asked=visit.asked,
+        captured=visit.captured,
+        short=None if visit.short is None else visit.short.value,
+    )
+
+
+def outcome_for_crowd(visit: Visit, rules: VisitRules) -> Outcome:
+    """Return how the crowd is to treat a visit that has ended.
+
+    One that is short, because its worker has stopped or there was no more, is completed where the run pays for it, and
+    returned where it does not; whatever else it is called here.
+    """
+    outcome = _outcome_of(visit)
+    if visit.short is None or outcome not in (Outcome.COMPLETED, Outcome.RETURNED):
+        return outcome
+    return Outcome.RETURNED if rules.when(visit.short) is ShortPay.RETURN else Outcome.COMPLETED
+
+
+def share_due(visit: Visit, rules: VisitRules, accepted: int, decided: int) -> VisitShare:
+    """Return which share of a visit's reward is due.
+
+    A whole visit, and a short one that is paid in full, is worth the reward, of which each answer that was not
+    accepted takes its part away; one that is paid by unit is worth the part of what was accepted. Nothing is due to who
+    was turned away, or sent nothing, or whose visit is to be given back. Who has failed checks is owed what was
+    accepted all the same.
+
+    Parameters
+    ----------
+    visit
+        A visit that has ended.
+    rules
+        The run's.
+    accepted, decided
+        How many of its answers were accepted (soft-rejected ones, which are paid for, among them), and how many were
+        decided on at all. Units of gates, which nobody reviews, are to be counted as accepted.
+
+    Raises
+    ------
+    UsageError
+        The visit has not ended.
+
+    Examples
+    --------
+    >>> visit = Visit("v", "w", "r", {}, 20, 0.0, 60.0, 50.0, Outcome.RETURNED, Short.STOPPED_EARLY, done=5)
+    >>> share_due(visit, VisitRules(20), accepted=5, decided=5).fraction
+    Fraction(1, 4)
+    """
+    outcome, short = _outcome_of(visit), visit.short
+    if short is None and outcome is not Outcome.COMPLETED:
+        short = _short_of(visit, outcome)  # an answer may have come in late
+    is_unpaid = outcome in (Outcome.SCREENED_OUT, Outcome.QUOTA_FULL) or not visit.done
+    if is_unpaid or (short is not None and rules.when(short) is ShortPay.RETURN):
+        return VisitShare(Share.NONE, 0, visit.asked, is_final=True)
+    is_whole = short is None and outcome is not Outcome.FAILED_CHECKS
+    is_as_whole = short is not None and rules.when(short) is ShortPay.PAY_FULL
+    of = visit.done if is_whole or is_as_whole else visit.asked
+    parts = max(0, min(accepted, of))
+    kind = Share.FULL if parts == of else Share.BY_UNIT if parts else Share.NONE
+    return VisitShare(kind, parts, of, is_final=decided >= visit.done)
+
+
+def _outcome_of(visit: Visit) -> Outcome:
+    if visit.outcome is None:
+        raise UsageError(f"Visit {visit.visit_id!r} has not ended, so it has no outcome yet. Ask once it has.")
+    return visit.outcome
+
+
+def tell_rules(rules: VisitRules, *, is_paid: bool, seconds: float) -> JSONObject:
+    """Return what workers read of the rules of a visit: what it holds (``about``), and what stopping earlier means.
+
+    ``units`` is how many it holds; ``if_stopped`` and ``when_stopped`` are the same rule, beforehand and at the moment.
+    """
+    minutes = max(1, round(seconds / 60))
+    time = f"{minutes} minutes" if minutes > 1 else "a minute"
+    about = f"{rules.units} items, one after the other. You have {time} for all of them."
+    before, then = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
+    return {"units": rules.units, "about": about, "if_stopped": before, "when_stopped": then}
+
+
+_STOPPING = {
+    ShortPay.PAY_FULL: (
+        "If you stop earlier, you are paid in full all the same.",
+        "You are paid in full.",
+    ),
+    ShortPay.PAY_BY_UNIT: (
+        "If you stop earlier, you are paid for the items that you have sent.",
+        "You are paid for the items that you have sent.",
+    ),
+    ShortPay.RETURN: (
+        "If you stop earlier, you are not paid.",
+        "As you have not finished, you are not paid.",
+    ),
+}  # fmt: skip
+_STOPPING_UNPAID = ("You may stop earlier: what you have sent is kept.", "What you have sent is kept.")
+_FEWER = {
+    ShortPay.PAY_FULL: "You are paid in full.",
+    ShortPay.PAY_BY_UNIT: "You are paid for the items that you have sent.",
+    ShortPay.RETURN: "As there was not enough work for a whole visit, please return it.",
+}
+_ENDED = {
+    Outcome.COMPLETED: "Thank you! All your answers have arrived.",
+    Outcome.NO_CONSENT: "You chose not to take part. Thank you for your time.",
+    Outcome.TIMED_OUT: "The time for this task is over.",
+    Outcome.RETURNED: "You have given this task back.",
+}
+
+
+def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None) -> str:
+    """Return what a worker reads of how their visit has ended."""
+    if short is None:
+        return _ENDED[outcome]
+    rules, is_paid = state.rules.visits or VisitRules(), bool(state.rules.pay_amount)
+    if short is Short.FEWER_UNITS:
+        pay = _FEWER[rules.when_fewer_units] if is_paid else ""
+        return f"Thank you! Your answers have arrived, and there is nothing left to do. {pay}".strip()
+    how = "You have stopped" if outcome is Outcome.RETURNED else _ENDED[outcome].rstrip(".")
+    _, pay = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
+    return f"{how}. {visit.done} of {visit.asked} answers have arrived. {pay}"

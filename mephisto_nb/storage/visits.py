@@ -1,0 +1,132 @@
+"""Visits in SQL: how they are written by a run's steps, and read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConflictError
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.outcomes import Outcome
+from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.tables import dump, in_chunks
+
+_END_VISIT = (
+    update(t.visits)
+    .where(t.visits.c.visit_id == bindparam("id"), t.visits.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"), outcome=bindparam("how"), short=bindparam("is_short"), why=bindparam("because"))
+)
+_CHANGE_DEADLINE = update(t.visits).where(t.visits.c.visit_id == bindparam("id")).values(deadline=bindparam("at"))
+_NOTE_TOLD = update(t.visits).where(t.visits.c.visit_id == bindparam("id")).values(told_at=bindparam("at"))
+
+
+# -- writing
+
+
+def add_visits(connection: Connection, run: str | None, found: list[c.AddVisit]) -> None:
+    """Store new visits as they are at the end of their step."""
+    connection.execute(insert(t.visits), [{**_row(add.visit), "task_run_id": run} for add in found])
+
+
+def _row(visit: Visit) -> JSONObject:
+    row = asdict(visit) | {"captured": dump(visit.captured)}
+    del row["done"]
+    row["outcome"] = None if visit.outcome is None else visit.outcome.value
+    row["short"] = None if visit.short is None else visit.short.value
+    return row
+
+
+def end_visits(connection: Connection, run: str | None, found: list[c.EndVisit]) -> None:
+    """Store how visits have ended. Raises `ConflictError` where one had ended already."""
+    for end in found:
+        short = None if end.short is None else end.short.value
+        values = {"id": end.visit_id, "at": end.ended_at, "how": end.outcome.value, "is_short": short}
+        if connection.execute(_END_VISIT, {**values, "because": end.why}).rowcount != 1:
+            raise ConflictError(f"Visit {end.visit_id!r} was ended by somebody else in the meantime.")
+
+
+def change_visit_deadlines(connection: Connection, run: str | None, found: list[c.ChangeVisitDeadline]) -> None:
+    """Store until when visits may last."""
+    connection.execute(_CHANGE_DEADLINE, [{"id": change.visit_id, "at": change.deadline} for change in found])
+
+
+def note_visits_told(connection: Connection, run: str | None, found: list[c.NoteVisitTold]) -> None:
+    """Store that the crowd was told of visits' ends."""
+    connection.execute(_NOTE_TOLD, [{"id": told.visit_id, "at": told.told_at} for told in found])
+
+
+def await_vouching(connection: Connection, run: str | None, found: list[c.AwaitVouching]) -> None:
+    """Store pages that wait until their crowd was asked about them."""
+    rows = [{**asdict(wait.arrival), "data": dump(wait.arrival.data), "task_run_id": run} for wait in found]
+    connection.execute(insert(t.unvouched_arrivals), rows)
+
+
+def end_vouching(connection: Connection, run: str | None, found: list[c.EndVouching]) -> None:
+    """Forget pages whose crowd was asked about them."""
+    for some in in_chunks([request_id for end in found for request_id in end.request_ids]):
+        connection.execute(delete(t.unvouched_arrivals).where(t.unvouched_arrivals.c.request_id.in_(some)))
+
+
+# -- reading
+
+
+def load_visits(connection: Connection, run: str) -> list[Visit]:
+    """Return the visits of a run, the first to begin first; how many units were sent is not counted."""
+    v = t.visits.c
+    query = select(
+        v.visit_id, v.worker_id, v.registration_id, v.captured, v.asked, v.begun_at, v.deadline, v.ended_at, v.outcome,
+        v.short, v.why, v.told_at,
+    ).where(v.task_run_id == run).order_by(v.begun_at, v.visit_id)  # fmt: skip
+    return [_to_visit(*row) for row in connection.execute(query)]
+
+
+def _to_visit(id_: str, worker: str, registration: str, captured: str, *rest: Any) -> Visit:
+    asked, begun_at, deadline, ended_at, outcome, short, why, told_at = rest
+    how = None if outcome is None else Outcome(outcome)
+    is_short = None if short is None else Short(short)
+    about = (asked, begun_at, deadline, ended_at, how, is_short, why, told_at)
+    return Visit(id_, worker, registration, json.loads(captured), *about)
+
+
+def load_unvouched(connection: Connection, run: str) -> list[UnvouchedArrival]:
+    """Return the pages of a run that wait until their crowd was asked about them, the first to come first."""
+    u = t.unvouched_arrivals.c
+    query = select(u.request_id, u.data, u.asked_at).where(u.task_run_id == run).order_by(u.asked_at, u.request_id)
+    return [UnvouchedArrival(id_, json.loads(data), at) for id_, data, at in connection.execute(query)]
+
+
+def select_visits(run_ids: Sequence[str]) -> Select[Any]:
+    """Select one row a visit, with its worker's name and how many of its units were sent."""
+    v, a = t.visits.c, t.agents.c
+    sent = (
+        select(a.visit_id, func.count().label("done"))
+        .join(t.submissions, t.submissions.c.agent_id == a.agent_id)
+        .where(a.task_run_id.in_(run_ids), a.visit_id.is_not(None))
+        .group_by(a.visit_id)
+        .subquery()
+    )
+    return (
+        select(
+            v.visit_id, v.task_run_id, t.workers.c.worker_name, v.registration_id, v.asked,
+            func.coalesce(sent.c.done, 0).label("done"), v.begun_at, v.deadline, v.ended_at, v.outcome, v.short, v.why,
+            v.told_at, v.captured, v.worker_id,
+        )
+        .join(t.workers, t.workers.c.worker_id == v.worker_id)
+        .outerjoin(sent, sent.c.visit_id == v.visit_id)
+        .where(v.task_run_id.in_(run_ids))
+        .order_by(v.begun_at, v.visit_id)
+    )  # fmt: skip
+
+
+def read_visits(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+    """Return the rows of `select_visits`, their JSON parsed."""
+    rows = [dict(row) for row in connection.execute(select_visits(run_ids)).mappings()]
+    for row in rows:
+        row["captured"] = json.loads(row["captured"])
+    return rows

@@ -1,0 +1,96 @@
+"""Visits: stored as they begin and end, found again after a restart, and counted by what was sent in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mephisto_nb.errors import ConflictError
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.gates import HeldArrival
+from mephisto_nb.model.outcomes import Outcome
+from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
+from mephisto_nb.utils.ids import new_id
+
+
+def _begin(run: SampleRun, worker_id: str, **fields: Any) -> Visit:
+    given: dict[str, Any] = {"asked": 3, "begun_at": 1001.0, "deadline": 1060.0}
+    visit = Visit(new_id(), worker_id, "session \N{SNOWMAN}", {"STUDY_ID": "s1"}, **given | fields)
+    run.commit(c.AddVisit(visit))
+    return visit
+
+
+class VisitsContract(DatabaseFixtures):
+    """A `Database` keeps visits."""
+
+    def test_a_visit_is_stored_as_it_is(self, database: Database, run: SampleRun) -> None:
+        worker = run.add_worker("ann")
+        first, second = (_begin(run, worker.worker_id, begun_at=at) for at in (1001.0, 1002.0))
+        found = database.runs.load_run(run.id)
+        assert found.visits == [first, second]
+        assert found.worker_names == {worker.worker_id: "ann"}
+
+    def test_a_visit_that_ends_as_it_begins_is_stored_whole(self, database: Database, run: SampleRun) -> None:
+        ended = {"ended_at": 1001.0, "outcome": Outcome.QUOTA_FULL, "why": "Nothing is left."}
+        visit = _begin(run, run.add_worker().worker_id, **ended)
+        assert database.runs.load_run(run.id).visits == [visit]
+
+    def test_how_a_visit_ends_is_stored(self, database: Database, run: SampleRun) -> None:
+        visit = _begin(run, run.add_worker().worker_id)
+        run.commit(c.ChangeVisitDeadline(visit.visit_id, 1090.5))
+        run.commit(c.EndVisit(visit.visit_id, 1050.0, Outcome.RETURNED, Short.STOPPED_EARLY, "You have stopped."))
+        run.commit(c.NoteVisitTold(visit.visit_id, 1051.0))
+        (found,) = database.runs.load_run(run.id).visits
+        assert (found.deadline, found.ended_at, found.told_at) == (1090.5, 1050.0, 1051.0)
+        assert (found.outcome, found.short, found.why) == ("returned", "stopped_early", "You have stopped.")
+
+    def test_a_visit_ends_once(self, database: Database, run: SampleRun) -> None:
+        visit = _begin(run, run.add_worker().worker_id)
+        run.commit(c.EndVisit(visit.visit_id, 1050.0, Outcome.COMPLETED, None, ""))
+        with pytest.raises(ConflictError, match="Visit"):
+            run.commit(c.EndVisit(visit.visit_id, 1051.0, Outcome.RETURNED, None, ""))
+        assert database.runs.load_run(run.id).visits[0].outcome is Outcome.COMPLETED
+
+    def test_agents_know_their_visit(self, database: Database, run: SampleRun) -> None:
+        unit, worker = run.add_unit(), run.add_worker()
+        visit = _begin(run, worker.worker_id)
+        agent = run.add_agent(unit, worker, visit_id=visit.visit_id)
+        run.add_answer(agent, unit, {})
+        assert database.runs.load_run(run.id).agents == [agent]
+        rows = [database.runs.read_units, database.runs.read_agents, database.runs.read_results]
+        assert [read([run.id])[0]["visit_id"] for read in rows] == [visit.visit_id] * 3
+
+    def test_rows_of_visits_count_what_was_sent(self, database: Database, run: SampleRun) -> None:
+        worker, units = run.add_worker("ann"), run.add_units(3)
+        visit, empty = _begin(run, worker.worker_id), _begin(run, worker.worker_id, begun_at=1002.0)
+        for unit in units:
+            agent = run.add_agent(unit, worker, visit_id=visit.visit_id)
+            if unit is not units[-1]:
+                run.add_answer(agent, unit, {})
+        rows = database.runs.read_visits([run.id, SampleRun(database).id])
+        assert [(row["visit_id"], row["done"], row["asked"]) for row in rows] == [
+            (visit.visit_id, 2, 3), (empty.visit_id, 0, 3)
+        ]  # fmt: skip
+        assert (rows[0]["worker_name"], rows[0]["captured"]) == ("ann", {"STUDY_ID": "s1"})
+
+    def test_pages_that_wait_to_be_vouched_for_are_kept(self, database: Database, run: SampleRun) -> None:
+        first, second = (UnvouchedArrival(new_id(), {"token": f"t{at}"}, at) for at in (1001.0, 1002.0))
+        run.commit(c.AwaitVouching(second), c.AwaitVouching(first))
+        assert database.runs.load_run(run.id).unvouched == [first, second]
+        run.commit(c.EndVouching([first.request_id, "never there"]))
+        assert database.runs.load_run(run.id).unvouched == [second]
+
+    def test_pages_that_wait_keep_what_the_crowd_gave(self, database: Database, run: SampleRun) -> None:
+        held = HeldArrival("request", run.add_worker("ann").worker_id, "ann", "page", 1010.0, {"STUDY_ID": "s1"})
+        run.commit(c.HoldArrival(held))
+        assert database.runs.load_run(run.id).gates.held == [held]
+
+    def test_a_run_is_taken_back_with_its_visits(self, database: Database, run: SampleRun) -> None:
+        unit, worker = run.add_unit(), run.add_worker()
+        run.add_agent(unit, worker, visit_id=_begin(run, worker.worker_id).visit_id)
+        run.commit(c.AwaitVouching(UnvouchedArrival(new_id(), {}, 1.0)))
+        database.runs.delete_run(run.id)
+        assert database.runs.read_visits([run.id]) == []
