@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.model.crowd import Offer
+from mephisto_nb.model.crowd import CrowdEvent, Offer
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.outcomes import Outcome, VisitEnd
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.prolific import ProlificProvider
@@ -47,27 +47,46 @@ async def launch(operator: Operator, crowd: ProlificStandIn, units: int) -> tupl
     run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
     provider = parts_of(run).provider
     assert isinstance(provider, ProlificProvider)
-    offer = Offer(run.task_run_id, "Moods", "Name them", run.url, Money.of("0.50", "GBP"), units, 600)
+    about = (run.task_run_id, "Moods", "Name them", run.url, Money.of("0.50", "GBP"), units, 600.0)
+    offer = Offer(*about, events_url=parts_of(run).events_url)
     assert (await provider.recruiter.quote(offer)).troubles == ()
     await provider.recruiter.open(offer, Memory())
     return run, provider
 
 
+async def work(run: TaskRun, entry_url: str, participant: Participant) -> None:
+    """Do the work of somebody who came by this address, and close the tab."""
+    async with PageClient() as session:
+        worker = SimulatedWorker("", run.url, session, link=entry_url)
+        details = await worker.register()
+        assert details["agent_id"], details
+        await worker.submit(details["agent_id"], {"mood": "glad"})
+
+
+def listen(run: TaskRun, provider: ProlificProvider) -> list[CrowdEvent]:
+    """Return what Prolific posts to the run from now on."""
+    heard: list[CrowdEvent] = []
+
+    def take(at: float, headers: Mapping[str, str], body: bytes) -> None:
+        event = provider.recruiter.read_event(headers, body, at)
+        assert event is not None
+        heard.append(event)
+
+    parts_of(run).link.crowd_events.listeners.append(take)
+    return heard
+
+
 async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operator, crowd: ProlificStandIn) -> None:
     run, provider = await launch(real_operator, crowd, 3)
 
-    async def work(entry_url: str, participant: Participant) -> None:
-        async with PageClient() as session:
-            worker = SimulatedWorker("", run.url, session, link=entry_url)
-            details = await worker.register()
-            assert details["agent_id"], details
-            await worker.submit(details["agent_id"], {"mood": "glad"})
-        end = VisitEnd("visit", participant.id, participant.submission_id or "", Outcome.COMPLETED, 1)
-        await provider.exits.finish(end)
-
-    report = await crowd.participants(5).come(work)
-    assert report.counts == {"AWAITING REVIEW": 3, "NO PLACE": 2}
+    heard = listen(run, provider)
+    people = crowd.participants(5)
+    report = await people.come(partial(work, run))
+    assert report.counts["NO PLACE"] == 2
     await run.completed()
+    told = {one.id: one.status for one in crowd.world.submissions.values()}
+    assert list(told.values()) == ["AWAITING REVIEW"] * 3
+    assert {one.registration_id for one in heard if one.registration_id} == set(told)
     outcome = await run.review.approve(bonus=0.2)
     assert set(outcome["trouble"]) == {""}
     crowd.advance(120)
@@ -78,6 +97,22 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     taken = sum(one.price.total - one.price.amount for one in crowd.books.payments)
     assert round(payments["fees"].sum() * 100) == taken
     assert crowd.books.problems() == []
+
+
+async def test_who_comes_by_ids_that_were_changed_is_nobody(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 1)
+    refused: list[str] = []
+
+    async def pretend(entry_url: str, participant: Participant) -> None:
+        async with PageClient() as session:
+            changed = entry_url.replace(participant.id, "5f" + "0" * 22)
+            details = await SimulatedWorker("", run.url, session, link=changed).register()
+            assert details["agent_id"] is None
+            refused.append(details["failure_reason"])
+
+    await crowd.participants(1).come(pretend)
+    assert "Prolific has made it for somebody else" in refused[0]
+    assert run.agents().empty
 
 
 async def test_the_token_is_in_nothing_that_a_run_keeps(
