@@ -10,6 +10,7 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent, Offer
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -34,6 +35,7 @@ async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator
     async with ProlificStandIn(StandInSettings(publishing=0, processing=0)) as prolific:
         monkeypatch.setenv("PROLIFIC_TOKEN", prolific.token.reveal())
         monkeypatch.setenv("MEPHISTO_CONFIG", str(tmp_path / "config.yml"))
+        monkeypatch.setattr(telling, "HEARD_WITHIN", 0.1)  # their tabs are closed: nobody asks how it ended
         monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
         registry.PROVIDERS.register(ProlificProvider, replace=True)
         yield prolific
