@@ -282,7 +282,8 @@ def _lines(courses: Sequence[Course], prices: Prices, *, has_visits: bool) -> tu
         add("answers that are asked for again", ["again"], reward)
         add("gold units", ["golds"], reward)
         add("screening units", ["screenings"], reward)
-    add("rejected answers, not paid", ["rejected"], unit, sign=-1)
+        # A visit is paid as a whole, though some of its answers are rejected.
+        add("rejected answers, not paid", ["rejected"], reward, sign=-1)
     lines = [_counted(what, counts, each) for what, counts, each in counted]
     totals = sum((counts * float(each) for _, counts, each in counted), np.zeros(len(courses)))
     bonuses = np.array([one.bonus for one in courses])
