@@ -78,7 +78,9 @@ export function showExit(details) {
   const outcome = ended?.outcome ?? exit?.outcome ?? "other";
   const url = addressOf(exit?.url);
   const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "stays", exit?.code ? "code" : ""];
-  show("exit", { words: outcome, also, fill: { reason: reason ?? "", text: exit?.text === reason ? "" : exit?.text ?? "" } });
+  const isWhole = outcome === "completed" && !(ended?.done < ended?.asked);
+  const text = exit?.text ?? "";
+  show("exit", { words: outcome, also, fill: { reason: isWhole && text ? "" : reason ?? "", text } });
   code.value = exit?.code ?? "";
   if (url === null) return link.removeAttribute("href");
   link.href = url.href;
