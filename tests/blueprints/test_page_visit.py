@@ -79,13 +79,13 @@ def test_the_rule_is_told_first_and_found_again(page, router) -> None:
 
 def test_the_way_back_is_a_link_a_code_and_a_while_to_read(page, router) -> None:
     begin(page, router, over(way_back={**EXIT, "automatic": True}))
+    expect(page.get_by_text("You are taken there in")).to_be_visible()
+    page.click("text=Stay on this page")
+    expect(page.get_by_text("You are taken there in")).to_be_hidden()
+    expect(page.get_by_text("Welcome back soon.")).to_be_visible()
     expect(page.locator("#exit-link")).to_have_attribute("href", EXIT["url"])
     expect(page.locator("#exit-link")).to_have_text("Back to 127.0.0.1")
     assert page.input_value("#exit-code") == "C0DE1"
-    for words in ("Welcome back soon.", "You are taken there in"):
-        expect(page.get_by_text(words)).to_be_visible()
-    page.click("text=Stay on this page")
-    expect(page.get_by_text("You are taken there in")).to_be_hidden()
     page.click("text=Copy the code")
     expect(page.get_by_text("Copied")).to_be_visible()
 

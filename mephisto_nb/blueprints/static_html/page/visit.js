@@ -4,8 +4,6 @@ import { registration } from "./identity.js";
 import { put, show } from "./screens.js";
 
 const frame = document.getElementById("visit");
-const bar = frame.querySelector("progress");
-const about = frame.querySelector("details");
 const link = document.getElementById("exit-link");
 const code = document.getElementById("exit-code");
 
@@ -46,12 +44,14 @@ export class Visit {
       this.hide();
       return "";
     }
+    if (!frame.firstChild) frame.append(document.getElementById("visit-frame").content.cloneNode(true));
+    const bar = frame.querySelector("progress");
     const words = place.position > 0 ? `${place.position} of ${place.of}` : "";
     put(frame, { place: words, about: this.#rules.about, if_stopped: this.#rules.if_stopped });
     bar.max = place.of;
     bar.value = Math.max(0, place.position - 1);
     bar.hidden = words === "";
-    about.open = place.position < 2;
+    frame.querySelector("details").open = place.position < 2;
     frame.hidden = false;
     return words;
   }
