@@ -25,7 +25,7 @@ class Decision:
     """What somebody decides about one or more answers.
 
     `bonus` is for each unit (None: there is none); `grants` (values by qualification) and `block` are for each worker
-    once. `note` is for researchers, `message` for the worker. A unit that was decided on before is left alone unless
+    once. `note` is for researchers, `message` for the worker, `category` the crowd's own word for why something is rejected. A unit that was decided on before is left alone unless
     `again` is set.
     """
 
@@ -37,6 +37,7 @@ class Decision:
     grants: Mapping[str, int] = field(default_factory=dict)
     block: bool = False
     again: bool = False
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

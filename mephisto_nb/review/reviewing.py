@@ -18,7 +18,13 @@ from mephisto_nb.model.records import Unit
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
-from mephisto_nb.review.crowd_sync import TOLD_FOR_GOOD, find_paid_units, find_told_rejections, tell_crowd
+from mephisto_nb.review.crowd_sync import (
+    TOLD_FOR_GOOD,
+    find_paid_units,
+    find_told_rejections,
+    refuse_rejection,
+    tell_crowd,
+)
 from mephisto_nb.review.decide import (
     Amount,
     Grants,
@@ -111,6 +117,9 @@ class Reviewing:
         chosen = await in_thread(self._choose, units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
         await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
+        if decision.verdict is UnitStatus.REJECTED:
+            for run, wanted in chosen:
+                await in_thread(_check_rejection, run, wanted, decision)
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
@@ -373,6 +382,7 @@ class RunReview:
         worker: str | Iterable[str] | None = None,
         note: str = "",
         message: str = "",
+        category: str = "",
         grant: Grants = None,
         block: bool = False,
         again: bool = False,
@@ -380,17 +390,24 @@ class RunReview:
     ) -> pd.DataFrame:
         """Reject answers, which are not paid for. Parameters, and what is given back, are those of `approve`.
 
+        Of visits, a crowd hears only where all of one is rejected; its other answers may be, and it is paid.
+
+        Parameters
+        ----------
+        category
+            The crowd's own word for why, where it has such, as ``LOW_EFFORT``; "": the crowd's usual.
+
         Raises
         ------
         ConfigError, NotFoundError, DatabaseError, ClosedError
-            As `approve` does.
+            As `approve` does; `ConfigError` also where the crowd would refuse the message, as one that is too short.
 
         Examples
         --------
         ``await run.review.reject(run.review.queue("suspicion").head(3), message="The text was not described.")``
         """
-        extras = {"note": note, "message": message, "grant": grant, "block": block, "again": again}
-        return await self._reviewing.decide("reject", units, worker=worker, **extras, who=who)
+        extras = {"note": note, "message": message, "category": category, "grant": grant, "block": block}
+        return await self._reviewing.decide("reject", units, worker=worker, **extras, again=again, who=who)
 
     async def undo(
         self, units: Units, *, worker: str | Iterable[str] | None = None, note: str = "", who: str | None = None
@@ -552,6 +569,10 @@ def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
     paid = find_paid_units(run) if decision.verdict is not UnitStatus.REJECTED else ()
     _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, list(wanted))
     return lambda step: decide(step, decision, wanted, standing, fixed=fixed, paid=paid, books=books)
+
+
+def _check_rejection(run: RunFrames, wanted: Wanted, decision: Decision) -> None:
+    refuse_rejection(run, list(wanted), decision, _deciding(run, decision, wanted))
 
 
 def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
