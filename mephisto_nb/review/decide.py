@@ -147,6 +147,17 @@ def check_bonuses(decision: Decision, chosen: Sequence[tuple[TaskRun, RunCrowd, 
             crowd.spending.check_bonuses(run, fee_rate, [decision.bonus] * units)
 
 
+def check_reason(decision: Decision, chosen: Sequence[tuple[TaskRun, RunCrowd, int]]) -> None:
+    """Raise `ConfigError` where a crowd would refuse a rejection for the reason that is told with it.
+
+    `chosen` are the runs that it is about, each with its crowd, and how many units of it.
+    """
+    for run, crowd, units in chosen:
+        desk = crowd.desk if decision.verdict is UnitStatus.REJECTED and units else None
+        if desk is not None and CrowdVerb.REJECT in desk.CAN and (why := desk.check_rejection(decision.message)):
+            raise ConfigError(f"{run.provider_type!r} would refuse this rejection, so nothing was decided. {why}")
+
+
 def _refuse_more(run: TaskRun, bonus: Money, maximum: Amount | None) -> None:
     own = None if maximum is None else _amount("maximum_bonus", maximum, run.currency)
     most = stored_task_pay(run.config).maximum_bonus if own is None else own

@@ -26,6 +26,7 @@ from mephisto_nb.review.decide import (
     Rule,
     carry_out,
     check_bonuses,
+    check_reason,
     describe,
     make_decision,
     make_step,
@@ -110,7 +111,9 @@ class Reviewing:
         decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
-        await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
+        asked = [(run.task_run, run.crowd, len(units)) for run, units in chosen]
+        await in_thread(check_reason, decision, asked)
+        await in_thread(check_bonuses, decision, asked)
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
