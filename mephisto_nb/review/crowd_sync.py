@@ -223,9 +223,10 @@ def refuse_rejection(run: RunFrames, unit_ids: Sequence[str], decision: Decision
     desk = run.crowd.desk
     if desk is None or CrowdVerb.REJECT not in desk.CAN:
         return
-    trouble = desk.check_rejection(decision.message, decision.category)
-    if not trouble:
+    why = desk.check_rejection(decision.message, decision.category)
+    if not why:
         return
+    trouble = f"{run.task_run.provider_type!r} would refuse this rejection, so nothing was decided. {why}"
     step = make_step(run, unit_ids)
     is_done = {one.unit_id for one in rule(step) if one.done}
     visits = step.state.visits.visits
