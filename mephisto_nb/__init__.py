@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mephisto_nb.accounts import register_prolific as register_prolific
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.config.settings_list import settings as settings
@@ -65,6 +66,7 @@ _HOMES = {
     "open_mephisto": "display.progress",
     "preview": "display.preview",
     "register_mephisto_abstraction": "config.registry",
+    "register_prolific": "accounts",
     "run_sync": "utils.run_sync",
     "settings": "config.settings_list",
 }

@@ -23,7 +23,7 @@ from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.importer import Importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
-from mephisto_nb.kernel.launch import read_launch_input
+from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.model import records
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -143,7 +143,7 @@ class Operator:
         budget
             What the run may cost at most, with the crowd's fees, in its currency; None: ``mephisto.task.budget``.
         confirm
-            True, or the sum that you were asked to confirm (``budget.ask_above`` of ``~/.mephisto/config.yml``).
+            True, or the sum that you were asked to confirm (above ``ask_above`` in ``~/.mephisto/config.yml``).
 
         Raises
         ------
@@ -367,19 +367,15 @@ def forecast(
     >>> forecast(config, 100, operator=Operator(data_dir=tempfile.mkdtemp())).lines[0].amount.point
     Money('10', 'USD')
     """
-    is_number = isinstance(data, int) and not isinstance(data, bool)
-    if is_number and data is not None and units is not None:
+    if isinstance(data, int) and units is not None:
         raise ConfigError("data is a number of rows, and units a number of units. Give one of them.")
-    given, state = read_launch_input(config, None if is_number else data)
+    given, state = read_launch_input(config, None if isinstance(data, int) else data)
     settings = resolve_config(given)
-    options = ForecastOptions(units, fee_rate, tax_rate, redo_rejected, seed)
+    rows = data if isinstance(data, int) else None
+    options = ForecastOptions(units, rows, fee_rate, tax_rate, redo_rejected, seed)
     runs = (operator or Operator())._runs
-    found = forecast_of(settings, _rows(data, state), runs.database, runs.clock.now(), options)
+    found = forecast_of(settings, state, runs.database, runs.clock.now(), options)
     return ShownForecast.of(found)
-
-
-def _rows(data: object, state: SharedTaskState) -> SharedTaskState | int:
-    return data if isinstance(data, int) and not isinstance(data, bool) else state
 
 
 @known_options

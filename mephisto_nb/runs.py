@@ -17,7 +17,8 @@ from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config
 from mephisto_nb.errors import ClosedError, ConfigError, NotFoundError
 from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
 from mephisto_nb.importing.old_data import ImportedBlueprint
-from mephisto_nb.kernel.launch import RunStarter, read_launch_input
+from mephisto_nb.kernel.launch import RunStarter
+from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.run_tasks import RunHelper, RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering

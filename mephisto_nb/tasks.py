@@ -22,7 +22,7 @@ from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.config.task_run_settings import blueprint_args_of
 from mephisto_nb.display.preview import Preview
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.launch import naming_parameters
+from mephisto_nb.kernel.launching.launch_input import naming_parameters
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.pages import page_of, row_of
 from mephisto_nb.ports.task_runner import Bot

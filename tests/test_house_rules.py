@@ -46,10 +46,10 @@ LARGE_CLASSES = {
 WIDE_CLASSES = {
     "TaskRun": "a face: one name for each frame of a run, and visits are a frame that others have no place for",
     "Blueprint": "a port: each name is one thing that a kind of task may say, and most have a default",
-    "CrowdProvider": "a port: each name is one thing that a crowd may say or do, and most have a default",
     "BaseGate": "a port: each name is one thing that a gate may say, and most have a default",
     "RunState": "a run in memory: one attribute for each index that a rule looks things up by",
     "Step": "the only place where a run is changed: one method for each change",
+    "CrowdProvider": "a port: each name is one thing that a crowd may say or do, and most have a default",
     "PanelModel": "one method for each thing that the page of a panel may ask of it",
     "DatabaseFixtures": "one test for each rule that a database has to keep",
 }
@@ -85,7 +85,7 @@ LAYERS = {
     "runs": ["runs"],
     "display": ["display"],
     "faces": ["run", "operator"],
-    "top": ["testing", "tasks", ""],
+    "top": ["testing", "tasks", "accounts", ""],
 }
 _BELOW_ADAPTERS = ("base", "packets", "model", "rules", "ports")
 _IN_THE_NOTEBOOK = (

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ _LEADING = (
     "secrets", "details", "completed", "screened_out", "quota_full", "failed_checks", "no_consent", "timed_out",
     "returned",
 )  # fmt: skip
+#: Settings of a provider that say whom your token is shown to, and where people are sent back to.
+_CROWDS_OWN = ("base_url", "app_url")
+#: Settings of a provider that let money go, or people come, without a look; and what each does if it is as here.
+_LETTING = {
+    ("signed_links", False): "lets everybody come under any name",
+    ("signed_addresses", False): "lets people come by addresses that the crowd has not signed",
+    ("auto_approve", True): "has every visit paid without your looking at it",
+}
 #: Settings of an architect that name hosts: where workers' links lead, and who may show or ask for the page.
 _HOSTS = ("url", "addresses", "frame_ancestors")
 
@@ -216,7 +225,8 @@ def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> lis
     """
     remarks = list[str]()
     _refuse_ways_elsewhere(config.mephisto.provider, given["provider"])
-    for section, key in (*(("architect", host) for host in (*_HOSTS, "hostname")), ("provider", "signed_links")):
+    asked = [("architect", host) for host in (*_HOSTS, "hostname")]
+    for section, key in (*asked, *(("provider", key) for key, _ in _LETTING)):
         node = config.mephisto[section]
         if key not in node or key in given[section]:
             continue
@@ -231,8 +241,8 @@ def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> lis
                     f"the notebook: compose(config=..., architect_args={{{key!r}: {value!r}}})."
                 )
             remarks.append(f"lets others than this computer ask the router (mephisto.architect.{key} is {value!r})")
-        elif value is False:
-            remarks.append("lets everybody come under any name (mephisto.provider.signed_links is false)")
+        elif section == "provider" and isinstance(value, bool) and (letting := _LETTING.get((key, value))):
+            remarks.append(f"{letting} (mephisto.provider.{key} is {str(value).lower()})")
     return remarks
 
 
@@ -245,6 +255,14 @@ def _refuse_ways_elsewhere(provider: DictConfig, given: Collection[str]) -> None
         Naming the setting.
     """
     tree: Any = OmegaConf.to_container(provider, resolve=False)
+    own = {one.name: one.default for one in _fields_of(provider)}
+    for key in _CROWDS_OWN:
+        if key in tree and key not in given and tree[key] != own.get(key):
+            raise ConfigError(
+                f"The configuration file sets mephisto.provider.{key} to {str(tree[key])[:80]!r}: your token would be "
+                "shown there, or people led there. If you mean it, say so in the notebook: compose(config=..., "
+                f"provider_args={{{key!r}: ...}})."
+            )
     for key in map(str, provider):
         if key in given or key not in _LEADING:
             continue
@@ -261,6 +279,11 @@ def _refuse_ways_elsewhere(provider: DictConfig, given: Collection[str]) -> None
                 "your secrets are sent there. If you mean it, say so in the notebook: compose(config=..., "
                 f"provider_args={{{key!r}: ...}})."
             )
+
+
+def _fields_of(node: DictConfig) -> tuple[Field[Any], ...]:
+    settings = OmegaConf.get_type(node)
+    return fields(settings) if settings is not None and is_dataclass(settings) else ()
 
 
 def _is_plain(value: str) -> bool:

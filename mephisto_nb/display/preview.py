@@ -27,7 +27,7 @@ from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.config.task_run_settings import resolve_config
-from mephisto_nb.kernel.launch import read_launch_input
+from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.pages import MOST_BYTES, UnitPage, make_page
 from mephisto_nb.utils.calling import known_options

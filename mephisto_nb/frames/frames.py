@@ -53,7 +53,7 @@ _HOLDS: Mapping[str, str] = {
 
 
 #: Columns of amounts, which rows hold as `Money`.
-_AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus"})
+_AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus", "reward"})
 #: Columns of text that may hold nothing in all rows of a frame.
 _MAY_BE_NONE = frozenset({"visit_id", "outcome", "short"})
 
@@ -274,8 +274,8 @@ def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
     is in an assignment of its own, with an ``assignment_index`` below 0.
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
-    ``pay_amount`` is in ``currency``; the worker's and agent's columns are None while nobody has the unit. ``visit_id``
-    is the visit that it was a part of, in runs that have such (see `visits_frame`).
+    ``pay_amount`` is in ``currency``; the worker's and agent's columns are None while nobody has the unit.
+    ``visit_id`` is the visit that it was a part of, in runs that have such (see `visits_frame`).
     """
     return make_frame(rows, UNIT_COLUMNS, ())
 

@@ -199,19 +199,20 @@ def _work_by_worker(rows: Rows, minimums: Mapping[str, Money]) -> dict[str, _Wor
     found: dict[str, _Work] = defaultdict(_Work)
     for run, worker_id, agent, accepted_at, submitted_at, unit, pay, currency in rows:
         work = found[worker_id]
-        work.runs.add(run)
+        if run not in work.runs:
+            work.runs.add(run)
+            work.currencies.add(currency)
+            work.raise_minimum(minimums.get(run) or Money(0, currency))
         work.left += agent in _LEFT
         work.last_seen_at = max(work.last_seen_at or 0.0, submitted_at or accepted_at)
-        work.currencies.add(currency)
-        work.raise_minimum(minimums.get(run) or Money(0, currency))
         if unit not in _ANSWERED:
             continue
         work.units += 1
         work.statuses[unit] += 1
         if unit == UnitStatus.COMPLETED.value:
-            work.add("waiting_pay", pay, currency)
+            work.amounts["waiting_pay", currency] += pay
         elif unit != UnitStatus.REJECTED.value:
-            work.add("earned", pay, currency)
+            work.amounts["earned", currency] += pay
         if submitted_at is not None:
             work.seconds.append(max(0.0, submitted_at - accepted_at))
     return found

@@ -22,8 +22,8 @@ from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.uploads import files_frame, save_files
 from mephisto_nb.frames.visits import visits_frame
 from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, asked_of, describe_files, read_answers, with_files
-from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint

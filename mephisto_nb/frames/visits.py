@@ -13,7 +13,7 @@ from mephisto_nb.frames.spreadsheets import Frame
 
 VISIT_COLUMNS = (
     "visit_id", "task_run_id", "worker_name", "registration_id", "asked", "done", "begun_at", "deadline", "ended_at",
-    "outcome", "short", "why", "told_at", "worker_id",
+    "outcome", "short", "why", "told_at", "reward", "currency", "worker_id",
 )  # fmt: skip
 #: So many parameters of a crowd have columns of their own.
 _MOST_CAPTURED = 50
@@ -26,7 +26,8 @@ def visits_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     crowd, or the worker's page, calls the visit. Of ``asked`` units ``done`` were sent. ``outcome`` is completed,
     screened_out, quota_full, failed_checks, no_consent, timed_out or returned, and None while it goes on; ``short`` is
     stopped_early or fewer_units where it holds fewer answers than it was to hold. ``why`` is what its worker was told
-    at the end, and ``told_at`` when the crowd was told of it. Join it to units, agents and results by ``visit_id``.
+    at the end, and ``told_at`` when the crowd was told of it. ``reward`` is what it is paid
+    if it is whole, in ``currency``. Join it to units, agents and results by ``visit_id``.
 
     Parameters
     ----------

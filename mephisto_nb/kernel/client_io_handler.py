@@ -284,7 +284,6 @@ class ClientIOHandler:
 
     def handle(self, step: Step, received: Received, prepared: Prepared) -> None:
         """Direct one packet to the right place. Called by the engine, in the step that decides about it."""
-        # The router's clock may be ahead: nothing came later than now.
         received = replace(received, received_at=min(received.received_at, step.now))
         if (packet_type := received.packet.packet_type) is PacketType.REGISTER_AGENT:
             _register(self._pool, self._vouching, step, received, prepared)

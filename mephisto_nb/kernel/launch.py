@@ -7,31 +7,29 @@ or leaves nothing behind: each part that is started first says how it is taken b
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import pandas as pd
 from filelock import FileLock
-from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import get_architect_from_type, get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
-from mephisto_nb.errors import ConfigError, NotFoundError, RouterGoneError, UnknownKeyError
+from mephisto_nb.errors import ConfigError, NotFoundError, RouterGoneError
 from mephisto_nb.kernel.can_do_unit import CanDoUnitCalls, CanDoUnitHook, async_hook_of
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
+from mephisto_nb.kernel.launching.run_secret import RunSecret, log_new_secret, say_links_are_dead
+from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
 from mephisto_nb.kernel.recruiting.offering import offer, recruiting_of
-from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
-from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
@@ -48,7 +46,7 @@ from mephisto_nb.model.qualifications import Comparator, Requirement, make_requi
 from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
-from mephisto_nb.model.task_run_args import make_visit_rules, stored_task_pay
+from mephisto_nb.model.task_run_args import make_visit_rules, stored_task_pay, unit_share
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
@@ -141,11 +139,11 @@ class RunPlan:
         partners = self.blueprint.get_partner_rules()
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
-            pay_amount=pay.task_reward.split(task.units_per_visit),
-            visit_reward=pay.task_reward if self.visits is not None else None,
-            waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
+            pay_amount=unit_share(pay.task_reward, task.units_per_visit),
+            task_reward=pay.task_reward,
             visits=self.visits,
             is_undecided=hook.is_undecided if hook else None,
+            waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
             assignment_duration=task.assignment_duration_in_seconds,
             submission_timeout=task.submission_timeout,
             lifetime=task.task_lifetime_in_seconds,
@@ -228,43 +226,6 @@ def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPl
     )
 
 
-def read_launch_input(config: Any, shared_state: Any = None) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:
-    """Return the configuration and the shared state that a launch or a preview was called with.
-
-    Parameters
-    ----------
-    config
-        A configuration; or what `form_task` or `chat_task` made, which is one with its data.
-    shared_state
-        A `SharedTaskState`; or rows alone, as a DataFrame or a list. None: the task's own, or one without data.
-
-    Raises
-    ------
-    ConfigError
-        It cannot be told what is meant, or there are data twice.
-    """
-    if isinstance(config, DictConfig | Mapping):
-        return config, _to_state(shared_state)
-    made = _unpacked(config)
-    if shared_state is not None:
-        raise ConfigError(
-            "The task has its data already, and there are more beside it. Hand over the task alone: "
-            "launch_task_run(task)."
-        )
-    return made
-
-
-@contextmanager
-def naming_parameters(call: str) -> Iterator[None]:
-    """Raise an unknown setting that was meant for a parameter as an error that says how to call the function."""
-    try:
-        yield
-    except UnknownKeyError as error:
-        if "'mephisto.task." not in str(error):
-            raise
-        raise UnknownKeyError(f"{error} Rows are the second argument, with or without its name: {call}.") from None
-
-
 def _check_shared_state(shared_state: object) -> None:
     if not isinstance(shared_state, SharedTaskState):
         raise ConfigError(f"shared_state is {shared_state!r}. Pass mephisto_nb.SharedTaskState(static_task_data=...).")
@@ -293,30 +254,6 @@ def _can_do_unit(hook: Callable[..., Any] | None) -> CanDoUnit | None:
         return bool(hook(worker, unit))
 
     return can_do_unit
-
-
-def _unpacked(task: Any) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:
-    has_parts = isinstance(task, tuple) or hasattr(task, "shared_state")
-    parts = tuple(task) if has_parts else ()
-    if len(parts) == 2 and isinstance(parts[0], DictConfig | Mapping):
-        return parts[0], _to_state(parts[1])
-    raise ConfigError(
-        f"The configuration is a {type(task).__name__}. Hand over what mephisto_nb.compose(...) gave, or a task that "
-        "form_task or chat_task made."
-    )
-
-
-def _to_state(given: Any) -> SharedTaskState:
-    if given is None:
-        return SharedTaskState()
-    if isinstance(given, SharedTaskState):
-        return given
-    if isinstance(given, pd.DataFrame | list):
-        return SharedTaskState(static_task_data=given)
-    raise ConfigError(
-        f"shared_state is a {type(given).__name__}. Pass mephisto_nb.SharedTaskState(static_task_data=...), or the "
-        "rows alone, as a DataFrame or a list."
-    )
 
 
 class LaunchCheck(Protocol):

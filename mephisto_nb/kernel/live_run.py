@@ -35,8 +35,8 @@ from mephisto_nb.utils.user_code import describe
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.launching.spending import SpendingCheck
     from mephisto_nb.kernel.recruiting.study import RunStudy
-    from mephisto_nb.kernel.spending import SpendingCheck
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
     from mephisto_nb.kernel.worker_pool import WorkerPool

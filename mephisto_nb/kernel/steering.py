@@ -127,8 +127,8 @@ class RunSteering:
         parts = self._driven().parts
         if parts.spending is not None:
             state = parts.engine.state
-            units, before = len(steering.unheld_units(state)), state.rules.pay_amount
-            await in_thread(parts.spending.check_raise, parts.run, parts.provider.FEE_RATE, units, before, reward)
+            units, pay = len(steering.unheld_units(state)), (state.rules.pay_amount, state.rules.unit_pay(reward))
+            await in_thread(parts.spending.check_raise, parts.run, parts.provider.FEE_RATE, units, *pay)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and return how many those were.

@@ -123,11 +123,6 @@ class Money:
         """Return the least amount that can be paid out, and is no less."""
         return Money(-(-self.thousandths // _PARTS) * _PARTS, self.currency)
 
-    def split(self, parts: int) -> Money:
-        """Return one of so many equal parts, rounded to a thousandth of the smallest unit."""
-        half_up = (2 * self.thousandths + parts) // (2 * parts)
-        return Money(half_up, self.currency)
-
     def share(self, rate: Decimal | int | str) -> Money:
         """Return such a part of it, rounded to a thousandth of the smallest unit, as 0.2 is for 20 %."""
         part = (self.thousandths * Decimal(rate)).to_integral_value(ROUND_HALF_UP)

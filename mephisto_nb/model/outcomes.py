@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.packets import SEALED_EXIT
 
 
 class Outcome(StrEnum):
@@ -71,16 +70,3 @@ class ExitLink:
             "text": self.text,
             "automatic": self.automatic,
         }
-
-
-def seal(link: ExitLink | None) -> JSONObject:
-    """Return what is added to an agent's details, or status, for its router to keep until the answer is taken.
-
-    None takes back what was said before. What is not said at all leaves it as it is.
-
-    Examples
-    --------
-    >>> seal(None)
-    {'sealed_exit': None}
-    """
-    return {SEALED_EXIT: None if link is None else link.to_dict()}

@@ -51,7 +51,7 @@ class PaymentKind(StrEnum):
     REWARD = "reward"
     BONUS = "bonus"
     WAITING = "waiting"
-    #: A word of the schema that no rule uses.
+    #: Part of a visit's reward, where the visit as a whole is not paid.
     COMPENSATION = "compensation"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -81,7 +82,7 @@ class TaskRunArgs:
         What workers read before they accept; tags are separated by commas.
     task_reward
         Pay for one visit, in `currency`: 0.15 is 15 cents. It may have parts of a cent, to a thousandth of one. A visit
-        is one unit, unless `units_per_visit` is more than 1, where each unit pays its part.
+        is one unit, unless `units_per_visit` is more than 1: then each unit pays its part.
     currency
         In what all of a run is paid: the code of a currency (ISO 4217), such as USD, GBP or EUR. All amounts of the
         configuration are of it.
@@ -233,6 +234,11 @@ _NOT_NEGATIVE = (
 )
 
 
+def unit_share(task_reward: Money, units_per_visit: int) -> Money:
+    """Return what one unit pays of what a visit does, to a thousandth of the currency's smallest unit."""
+    return task_reward if units_per_visit == 1 else task_reward.share(Decimal(1) / units_per_visit)
+
+
 def make_visit_rules(args: TaskRunArgs, *, serves_again: bool) -> VisitRules | None:
     """Return what the visits of a run are; None: there are none, each unit is taken by itself.
 
@@ -247,6 +253,17 @@ def make_visit_rules(args: TaskRunArgs, *, serves_again: bool) -> VisitRules | N
         when_fewer_units=ShortPay(args.when_fewer_units),
         most_per_worker=(0 if serves_again else 1) if most is None else most,
         serves_again=serves_again,
+    )
+
+
+def stored_visit_rules(config: JSONObject) -> VisitRules:
+    """Return what the visits of a run are paid by, from its stored configuration."""
+    task = config.get("mephisto", {}).get("task", {})
+    default = VisitRules()
+    return VisitRules(
+        units=int(task.get("units_per_visit", default.units)),
+        when_stopped_early=ShortPay(task.get("when_stopped_early", default.when_stopped_early)),
+        when_fewer_units=ShortPay(task.get("when_fewer_units", default.when_fewer_units)),
     )
 
 

@@ -7,7 +7,9 @@ from enum import StrEnum
 from fractions import Fraction
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
+from mephisto_nb.model.states import PaymentStatus
 
 
 class ShortPay(StrEnum):
@@ -87,6 +89,8 @@ class Visit:
     short: Short | None = None
     why: str = ""
     told_at: float | None = None
+    #: What it is paid if it is whole: the reward that was in force when it began.
+    reward: Money = Money(0)
     #: Counted from its agents; not stored with it.
     done: int = 0
 
@@ -118,3 +122,21 @@ class VisitShare:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fraction", Fraction(self.parts, self.of) if self.of else Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class BookedPay:
+    """A payment of a visit's reward, or of part of it: the how manyth of the visit (from 0), and how it stands."""
+
+    payment_id: str
+    number: int
+    amount: Money
+    status: PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VisitBooks:
+    """All that was ever booked for a visit: its reward, or part of it."""
+
+    visit_id: str
+    payments: tuple[BookedPay, ...] = ()

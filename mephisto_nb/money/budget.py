@@ -333,7 +333,7 @@ def worst_case(plan: RunPlan, units: int) -> Wanted:
     task = plan.settings.task
     reward = read_task_pay(task).task_reward
     fees = fee_rate_of(plan.provider)
-    per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
+    per_visit = task.units_per_visit
     visits = -(-units // per_visit)
     each = with_fees(reward, fees)
     beside = with_fees(reward, fees) * _gate_units(plan)
@@ -357,13 +357,13 @@ def _gate_units(plan: RunPlan) -> int:
 def check_raise(
     database: Database, run: TaskRun, fees: FeeRate, units: int, before: Money, after: Money, now: float
 ) -> BudgetDecision:
-    """Check a raise of the reward of so many `units` that nobody has or answered yet. Blocks; raises as `check_budget`.
+    """Check a raise of what a unit pays, of so many that nobody has or answered yet. Blocks; raises as `check_budget`.
 
     What is paid less needs no budget.
     """
     more = max(Money(0, after.currency), after - before)
     each = with_fees(more, fees)
-    what = f"Raising the reward of {run.task_name!r} from {before} to {after}, for {count(units, 'unit')},"
+    what = f"Raising the pay of a unit of {run.task_name!r} from {before} to {after}, for {count(units, 'unit')},"
     own = run_budgets_of_configuration(run)
     return check_budget(database, Wanted(what, each * units), run.task_name, now, own, run.task_run_id)
 

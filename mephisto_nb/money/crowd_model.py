@@ -49,7 +49,7 @@ BETWEEN_RUNS = (0.25, 0.06, 0.2)
 #: The same of the first two where another crowd was seen.
 BETWEEN_CROWDS = (1.0, 0.3)
 #: How likely the crowd is so small that it may run dry.
-SMALL_POOL = 0.06
+SMALL_POOL = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class TimeModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class LikelyCrowd:
     """One crowd that fits what was seen.
 
     `leaving` is how often a visit (where it has a number of units) or a unit is left, of which `by_timeout` until the
@@ -109,7 +109,7 @@ class Crowd:
 
 def draw_crowds(
     evidence: Evidence, per_visit: int, draws: int, rng: np.random.Generator, fees: tuple[Floats, Floats]
-) -> list[Crowd]:
+) -> list[LikelyCrowd]:
     """Return crowds that fit what was seen, for a run with `per_visit` units a visit (1: as many as people like).
 
     `fees` holds the crowd's rate, and that of taxes on it: the values between which each lies.
@@ -127,7 +127,7 @@ def draw_crowds(
     fee, tax = (rng.uniform(low, high, draws) for low, high in fees)
     columns = zip(leaving, by_timeout, going_on, rejected, failed, out, bonus, bonus_noise, fee, tax, strict=True)
     return [
-        Crowd(arrival, time, *map(float, row))
+        LikelyCrowd(arrival, time, *map(float, row))
         for arrival, time, row in zip(arrivals, times, columns, strict=True)
     ]  # fmt: skip
 

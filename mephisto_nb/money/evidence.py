@@ -179,9 +179,10 @@ def _seen(run: TaskRun, agents: Sequence[JSONObject], units: dict[str, JSONObjec
         _visit(part, run.opened_at, units) for rows in of_worker.values() for part in _visits_of(rows, run.opened_at)
     ]
     visits.sort(key=lambda visit: visit.begun)
-    per_visit = int(run.config.get("mephisto", {}).get("task", {}).get("units_per_visit") or 1)
+    task = run.config.get("mephisto", {}).get("task", {})
+    per_visit, at_once = int(task.get("units_per_visit") or 1), int(task.get("max_num_concurrent_units") or 0)
     until = ((run.ended_at or now) - run.opened_at) / 3600
-    closed = _closed(visits, total, per_visit)
+    closed = _closed(visits, total, per_visit, at_once or total)
     if not is_open:  # who was still at it when the last unit was taken would have done more
         end = max((visit.begun + sum(visit.seconds) / 3600 for visit in visits), default=0.0)
         visits = [_cut(visit, end) for visit in visits]
@@ -191,31 +192,39 @@ def _seen(run: TaskRun, agents: Sequence[JSONObject], units: dict[str, JSONObjec
     return SeenRun(run.task_run_id, hour, until, tuple(visits), per_visit, closed)
 
 
-def _closed(visits: Sequence[SeenVisit], total: int, per_visit: int) -> tuple[tuple[float, float], ...]:
-    """Return the times (hours) in which all units were answered or in somebody's hands."""
+def _closed(visits: Sequence[SeenVisit], total: int, per_visit: int, at_once: int) -> tuple[tuple[float, float], ...]:
+    """Return the times (hours) in which nothing was open: all was answered or held, or as many held as could be."""
     usual = float(np.median([one for visit in visits for one in visit.seconds] or [60.0]))
-    changes: list[tuple[float, int]] = []
+    changes: list[tuple[float, int, int]] = []  # when; how many more are answered or held, and held
     for visit in visits:
         at = visit.begun
         if per_visit > 1:
             ended = at + (sum(visit.seconds) + (visit.held or usual / 2) * visit.left) / 3600
             back = max(0, per_visit - len(visit.seconds))
-            changes += [(at, per_visit), (ended, -back)]
+            changes += [(at, per_visit, per_visit), (ended, -back, -per_visit)]
             continue
         for seconds in visit.seconds:
-            changes.append((at, 1))
+            changes += [(at, 1, 1), (at + seconds / 3600, 0, -1)]
             at += seconds / 3600
         if visit.left:
-            changes += [(at, 1), (at + (visit.held or usual / 2) / 3600, -1)]
-    taken, since, closed = 0, None, []
-    for at, change in sorted(changes):
-        taken += change
-        if taken >= total and since is None:
+            changes += [(at, 1, 1), (at + (visit.held or usual / 2) / 3600, -1, -1)]
+    taken, held, since, closed = 0, 0, None, []
+    for at, change, in_hand in sorted(changes):
+        taken, held = taken + change, held + in_hand
+        is_full = taken >= total or held >= at_once
+        if is_full and since is None:
             since = at
-        elif taken < total and since is not None:
+        elif not is_full and since is not None:
             closed.append((since, at))
             since = None
     return tuple(closed) if since is None else (*closed, (since, np.inf))
+
+
+def _is_same(last: JSONObject, row: JSONObject) -> bool:
+    """Return whether two agents of a worker are of one visit: as the run has visits, or else by the time between."""
+    if last["visit_id"] is not None or row["visit_id"] is not None:
+        return bool(last["visit_id"] == row["visit_id"])
+    return bool(row["accepted_at"] - (last["submitted_at"] or last["accepted_at"]) <= VISIT_GAP)
 
 
 def _visits_of(rows: Sequence[JSONObject], opened_at: float) -> Iterable[list[JSONObject]]:
@@ -223,7 +232,7 @@ def _visits_of(rows: Sequence[JSONObject], opened_at: float) -> Iterable[list[JS
     for row in sorted(rows, key=lambda row: row["accepted_at"]):
         if row["accepted_at"] < opened_at - 1:
             continue  # of the time before the run was resumed
-        if part and row["accepted_at"] - (part[-1]["submitted_at"] or part[-1]["accepted_at"]) > VISIT_GAP:
+        if part and not _is_same(part[-1], row):
             yield part
             part = []
         part.append(row)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from mephisto_nb.frames.frames import typed
 from mephisto_nb.model.money import Money, count, digits_of, total
+from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.money.crowd_model import draw_crowds
 from mephisto_nb.money.evidence import Evidence, Floats
 from mephisto_nb.money.fees import FeeRate
@@ -221,7 +222,7 @@ class Prices:
     @property
     def each_unit(self) -> Money:
         """What one unit is paid: its part of a visit's reward."""
-        return self.reward.share(Decimal(1) / self.per_visit)
+        return unit_share(self.reward, self.per_visit)
 
 
 def make_forecast(
@@ -281,7 +282,8 @@ def _lines(courses: Sequence[Course], prices: Prices, *, has_visits: bool) -> tu
         add("answers that are asked for again", ["again"], reward)
         add("gold units", ["golds"], reward)
         add("screening units", ["screenings"], reward)
-    add("rejected answers, not paid", ["rejected"], unit, sign=-1)
+        # A visit is paid as a whole, though some of its answers are rejected.
+        add("rejected answers, not paid", ["rejected"], reward, sign=-1)
     lines = [_counted(what, counts, each) for what, counts, each in counted]
     totals = sum((counts * float(each) for _, counts, each in counted), np.zeros(len(courses)))
     bonuses = np.array([one.bonus for one in courses])

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 from mephisto_nb.model.task_run_args import read_task_pay
+from mephisto_nb.model.visits import ShortPay
 from mephisto_nb.money import crowd_model as assumed
 from mephisto_nb.money.evidence import Evidence, read_evidence
 from mephisto_nb.money.fees import FeeRate, fee_rate_of, read_rate
@@ -38,14 +40,15 @@ from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.gates.table import open_gates
 
 #: What becomes of a short visit, as the settings say it: paid by unit, as a whole (False), or not.
-_SHORT_PAID = {"pay_by_unit": True, "pay_full": False, "return": None}
+_SHORT_PAID = {ShortPay.PAY_BY_UNIT.value: True, ShortPay.PAY_FULL.value: False, ShortPay.RETURN.value: None}
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastOptions:
-    """What can be said to a forecast beside the task: see `operator.forecast`."""
+    """What can be said to a forecast beside the task: see `mephisto_nb.forecast`."""
 
     units: int | None = None
+    rows: int | None = None
     fee_rate: float | tuple[float, float] | None = None
     tax_rate: float | tuple[float, float] | None = None
     redo_rejected: bool = False
@@ -54,7 +57,7 @@ class ForecastOptions:
 
 def forecast_of(
     settings: TaskRunSettings,
-    data: SharedTaskState | int,
+    state: SharedTaskState,
     database: Database | None,
     now: float,
     options: ForecastOptions | None = None,
@@ -65,8 +68,8 @@ def forecast_of(
     ----------
     settings
         Those of the run.
-    data
-        Its data, or how many rows they will be.
+    state
+        Its data and functions; of the data, how many there are.
     database
         Where earlier runs are; None: there are none.
     now
@@ -80,14 +83,13 @@ def forecast_of(
         The configuration, the data or an option cannot be used; or nobody can tell how many units there are.
     """
     options = options or ForecastOptions()
-    state = SharedTaskState() if isinstance(data, int) else data
     reward = read_task_pay(settings.task).task_reward
     gates = open_gates(settings.blueprint_args, state, settings.task.task_name)
     provider = get_crowd_provider_from_type(settings.provider_type)
     evidence = Evidence()
     if database is not None:
         evidence = read_evidence(database, settings.task.task_name, provider.PROVIDER_TYPE, reward.currency, now=now)
-    plan = _plan_of(settings, _units(settings, state, data, options), gates, provider, now, options)
+    plan = _plan_of(settings, _units(settings, state, options), gates, provider, now, options)
     fees = _fees(fee_rate_of(provider), options)
     prices = Prices(reward, plan.per_visit + plan.golds_per_visit, fees)
     assumptions = assumptions_of(plan, prices, evidence, has_hook=state.on_unit_submitted is not None)
@@ -102,12 +104,15 @@ def count_units(blueprint: Blueprint[Any]) -> int | None:
     return sum(len(one.unit_data) for one in data)
 
 
-def _units(settings: TaskRunSettings, state: SharedTaskState, data: object, options: ForecastOptions) -> int:
+def _units(settings: TaskRunSettings, state: SharedTaskState, options: ForecastOptions) -> int:
+    for name, given in (("units", options.units), ("the number of rows", options.rows)):
+        if given is not None and (isinstance(given, bool) or not isinstance(given, Integral) or given < 1):
+            raise ConfigError(f"{name} cannot be {given!r}. Give a whole number of 1 or more.")
     found: int | None
     if options.units is not None:
-        found = options.units
-    elif isinstance(data, int):
-        found = data * _units_per_assignment(settings)
+        found = int(options.units)
+    elif options.rows is not None:
+        found = int(options.rows) * _units_per_assignment(settings)
     else:
         blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, state)
         found = count_units(blueprint)
@@ -134,11 +139,10 @@ def _plan_of(
     options: ForecastOptions,
 ) -> Plan:
     task = settings.task
-    per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
+    per_visit = task.units_per_visit
     gold, screening = gates.entry(Gate.GOLD), gates.entry(Gate.SCREENING)
     at = datetime.fromtimestamp(now, UTC)
     golds = 0 if gold is None or per_visit == 1 else _golds_among(per_visit, gold.settings.min_golds)
-    stopped, fewer = (str(getattr(task, f"when_{why}", "")) for why in ("stopped_early", "fewer_units"))
     return Plan(
         units=units,
         per_visit=max(1, per_visit - golds),
@@ -154,8 +158,8 @@ def _plan_of(
         golds_per_visit=golds,
         most_golds=None if gold is None else gold.settings.max_gold_units,
         most_screenings=None if screening is None else screening.settings.max_screening_units,
-        part_paid=_SHORT_PAID.get(stopped, True),
-        fewer_paid=_SHORT_PAID.get(fewer, False),
+        part_paid=_SHORT_PAID[task.when_stopped_early],
+        fewer_paid=_SHORT_PAID[task.when_fewer_units],
     )
 
 
@@ -199,6 +203,7 @@ def assumptions_of(plan: Plan, prices: Prices, evidence: Evidence, *, has_hook: 
         _rejected(plan, evidence),
         *_failed(plan, evidence),
         *_gates(plan, evidence),
+        *_limits(plan),
         *_bonuses(prices, evidence, has_hook=has_hook),
         _fee(prices.fees),
     ]
@@ -310,6 +315,17 @@ def _gates(plan: Plan, evidence: Evidence) -> list[Assumption]:
     elif plan.is_screened:
         first, second = assumed.PRIOR_SCREENED_OUT
         found.append(Assumption("do not pass screening", f"about {first / (first + second):.0%} of newcomers", ASSUMED))
+    return found
+
+
+def _limits(plan: Plan) -> list[Assumption]:
+    found = []
+    if plan.at_once:
+        words = f"{count(plan.at_once, 'unit')} at a time; who finds none is lost"
+        found.append(Assumption("open to people", words, "the configuration"))
+    if plan.lifetime:
+        words = f"after {lasting(plan.lifetime * 3600)} nothing is handed out any more"
+        found.append(Assumption("lifetime", words, "the configuration"))
     return found
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from mephisto_nb.money.crowd_model import ArrivalModel, Crowd, TimeModel
+from mephisto_nb.money.crowd_model import ArrivalModel, LikelyCrowd, TimeModel
 from mephisto_nb.money.evidence import Floats
 
 Ints = npt.NDArray[np.int64]
@@ -29,7 +29,9 @@ _EXACT = 24.0 * 60
 _PER_HOUR = 3600.0
 #: How varied people are in how often they go on: the strength of a beta distribution.
 _ALIKE = 4.0
-#: Behind this share of the time that is allowed, who is not done never will be in time.
+#: Runs of more units are simulated as smaller ones.
+_LARGE = 4000
+#: Some answers take much longer than any that was seen: by how much (in logarithms), and how many.
 _TAIL_FACTOR, _TAIL_SHARE = 0.8, 0.02
 
 
@@ -125,8 +127,37 @@ class _Starts:
     accepted: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
-def simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
-    """Return what becomes of the run with this crowd."""
+def simulate(plan: Plan, crowd: LikelyCrowd, rng: np.random.Generator) -> Course:
+    """Return what becomes of the run with this crowd.
+
+    A large run is simulated as a smaller one with as much less of a crowd: the course is the same, but for chance,
+    which evens out in both.
+    """
+    scale = plan.units / _LARGE
+    if plan.at_once:
+        scale = min(scale, plan.at_once / (5 * plan.per_visit))
+    if scale <= 1:
+        return _simulate(plan, crowd, rng)
+    course = _simulate(_smaller(plan, scale), _fewer(crowd, scale), rng)
+    counts = ("wanted", "again", "rejected", "golds", "screenings", "whole_visits", "part_units")
+    larger = {name: round(getattr(course, name) * scale) for name in counts}
+    if math.isfinite(course.until_most) and abs(larger["wanted"] - plan.units) <= scale:
+        larger["wanted"] = plan.units
+    return replace(course, **larger, bonus=course.bonus * scale)
+
+
+def _smaller(plan: Plan, scale: float) -> Plan:
+    limits = {name: getattr(plan, name) for name in ("at_once", "most_golds", "most_screenings")}
+    scaled = {name: value and max(1, round(value / scale)) for name, value in limits.items()}
+    return replace(plan, units=round(plan.units / scale), **scaled)
+
+
+def _fewer(crowd: LikelyCrowd, scale: float) -> LikelyCrowd:
+    arrivals = crowd.arrivals
+    return replace(crowd, arrivals=replace(arrivals, rate=arrivals.rate / scale, pool=arrivals.pool / scale))
+
+
+def _simulate(plan: Plan, crowd: LikelyCrowd, rng: np.random.Generator) -> Course:
     per_person = _mean_units(plan, crowd)
     again = 1 - _again_rate(plan, crowd)
     people = int(plan.units / max(per_person * again, 1e-3) * 1.25) + 40
@@ -142,7 +173,7 @@ def simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
     return _sum_up(plan, crowd, starts, is_done, rng)
 
 
-def _again_rate(plan: Plan, crowd: Crowd) -> float:
+def _again_rate(plan: Plan, crowd: LikelyCrowd) -> float:
     kept = 1.0
     if plan.repeats_failed:
         kept *= 1 - crowd.failed
@@ -151,7 +182,7 @@ def _again_rate(plan: Plan, crowd: Crowd) -> float:
     return min(0.95, 1 - kept)
 
 
-def _mean_units(plan: Plan, crowd: Crowd) -> float:
+def _mean_units(plan: Plan, crowd: LikelyCrowd) -> float:
     passing = 1 - crowd.screened_out if plan.is_screened else 1.0
     if plan.per_visit > 1:
         return passing * plan.per_visit * (1 - crowd.leaving / 2)
@@ -220,7 +251,7 @@ def loss(load: float, places: int) -> float:
 # -- work
 
 
-def _work(plan: Plan, crowd: Crowd, arrived: Floats, rng: np.random.Generator) -> _Starts:
+def _work(plan: Plan, crowd: LikelyCrowd, arrived: Floats, rng: np.random.Generator) -> _Starts:
     """Return what those who have come would take, if there is enough for all."""
     people = len(arrived)
     passed = rng.random(people) >= (crowd.screened_out if plan.is_screened else 0.0)
@@ -255,7 +286,7 @@ def _chosen(starts: _Starts, which: npt.NDArray[np.bool_] | Ints) -> _Starts:
 
 
 def _visits(
-    plan: Plan, crowd: Crowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
+    plan: Plan, crowd: LikelyCrowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> _Starts:
     people, size = len(arrived), plan.per_visit
     left = rng.random(people) < crowd.leaving
@@ -276,7 +307,7 @@ def _visits(
 
 
 def _units(
-    plan: Plan, crowd: Crowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
+    plan: Plan, crowd: LikelyCrowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> _Starts:
     people = len(arrived)
     mean = min(max(crowd.going_on, 1e-3), 0.999)
@@ -382,16 +413,12 @@ def _hand_out_rest(plan: Plan, starts: _Starts, first: int) -> bool:
 # -- summing up
 
 
-def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.random.Generator) -> Course:
+def _sum_up(plan: Plan, crowd: LikelyCrowd, starts: _Starts, is_done: bool, rng: np.random.Generator) -> Course:
     which = starts.accepted
     begun, ended, done, good = starts.begun[which], starts.ended[which], starts.done[which], starts.good[which]
     answers, kept = int(done.sum()), int(good.sum())
     counts = done > 0
-    order = np.argsort(ended[counts], kind="stable")
-    reached = np.cumsum(good[counts][order])
     until_last = float(ended[counts].max()) if is_done and counts.any() else math.inf
-    most = np.searchsorted(reached, math.ceil(0.9 * plan.units))
-    until_most = float(ended[counts][order][most]) if most < len(order) else math.inf
     golds, screenings = _gate_units(plan, starts.person[which], done, crowd)
     full = counts & (done == starts.asked[which])
     times = (ended - begun)[full] if full.any() else ended - begun
@@ -399,7 +426,7 @@ def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.ra
     whole, parts = _visits_paid(plan, starts) if starts.takes > 1 else (0, 0)
     return Course(
         until_last=min(until_last, plan.lifetime) if plan.lifetime else until_last,
-        until_most=until_most,
+        until_most=_until_most(begun[counts], ended[counts], done[counts], good[counts], 0.9 * plan.units),
         wanted=kept,
         again=answers - kept,
         rejected=int(rng.binomial(answers, crowd.rejected)),
@@ -412,6 +439,17 @@ def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.ra
         fee=crowd.fee,
         tax=crowd.tax,
     )
+
+
+def _until_most(begun: Floats, ended: Floats, done: Ints, good: Ints, wanted: float) -> float:
+    """Return when so many good answers have come; those of a visit come one after the other."""
+    nth = np.arange(int(done.sum())) - np.repeat(np.cumsum(done) - done, done)
+    lasted = np.repeat((ended - begun) / np.maximum(done, 1), done)
+    at = np.repeat(begun, done) + (nth + 1) * lasted
+    order = np.argsort(at, kind="stable")
+    reached = np.cumsum(np.repeat(good / np.maximum(done, 1), done)[order])
+    index = int(np.searchsorted(reached, wanted - 1e-6))
+    return float(at[order[index]]) if index < len(order) else math.inf
 
 
 def _visits_paid(plan: Plan, starts: _Starts) -> tuple[int, int]:
@@ -429,7 +467,7 @@ def _visits_paid(plan: Plan, starts: _Starts) -> tuple[int, int]:
     return int(is_whole.sum()), parts
 
 
-def _gate_units(plan: Plan, people: Ints, done: Ints, crowd: Crowd) -> tuple[int, int]:
+def _gate_units(plan: Plan, people: Ints, done: Ints, crowd: LikelyCrowd) -> tuple[int, int]:
     """Return how many gold and screening units come beside: those by Mephisto's schedule, for those who took work."""
     who, inverse = np.unique(people, return_inverse=True)
     screenings = 0

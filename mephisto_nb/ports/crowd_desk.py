@@ -31,7 +31,8 @@ class CrowdWork:
 
     `registration_id` is what the worker's page called itself: with crowds that count visits, the crowd's own id of it.
     `key` is the same whenever the same thing is asked for again. `amount` is without fees; `text` is shown to the
-    worker, and `category` is the crowd's own word for why something is rejected, where it wants one.
+    worker, and `category` is the crowd's own word for why something is rejected, where it wants one. `paid_alike` is
+    how many other bonuses of this amount are known to be paid for the same visit; None: nobody has counted them.
     """
 
     key: str
@@ -42,6 +43,7 @@ class CrowdWork:
     amount: Money
     text: str = ""
     category: str = ""
+    paid_alike: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ class CrowdDesk:
     async def reject_work(self, work: CrowdWork) -> None:
         """Have the crowd not pay for an answer, or a visit."""
         raise self._cannot(CrowdVerb.REJECT)
+
+    def check_rejection(self, text: str, category: str = "") -> str:
+        """Return why the crowd would refuse a rejection with this reason; '': it would not. Nothing is asked."""
+        return ""
 
     async def quote_bonuses(self, works: Sequence[CrowdWork]) -> BonusQuote:
         """Prepare bonuses, of which none is paid yet, and say what they come to. It costs nothing, and may be repeated.

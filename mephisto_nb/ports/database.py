@@ -34,6 +34,7 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.model.visits import Visit, VisitBooks
 from mephisto_nb.utils.machine import MachineTrouble
 
 #: How much of a history is read at a time (bytes of JSON).
@@ -356,6 +357,15 @@ class ReviewStore(ABC):
         """Return some units of a run, and the agents that hold them; ids that are none of the run's are missing.
 
         Called before answers are decided on.
+        """
+
+    @abstractmethod
+    def load_visit_books(
+        self, task_run_id: str, unit_ids: Sequence[str]
+    ) -> tuple[list[Visit], list[VisitBooks], list[str]]:
+        """Return the visits in which some units were done, what was booked for each, and all units of these visits.
+
+        Called before answers are decided on, as a visit is paid once all of its answers are.
         """
 
     @abstractmethod

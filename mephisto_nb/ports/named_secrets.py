@@ -57,12 +57,41 @@ def find_secret(name: str, where: str) -> Secret:
     return Secret(found)
 
 
+def find_account_secret(section: str, account: str, key: str, variable: str) -> Secret | None:
+    """Return a secret of an account that the researcher has registered, as a crowd's token; None: there is none.
+
+    Parameters
+    ----------
+    section, account, key
+        Where it is in their own file: ``section: {account: {key: ...}}``.
+    variable
+        The variable of the environment that holds one for accounts which are not registered.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read.
+    """
+    kept = _read_file(f"The account {account!r} of {section!r}").get(section)
+    accounts = kept if isinstance(kept, dict) else {}
+    fields = accounts.get(account)
+    found = fields.get(key) if isinstance(fields, dict) else None
+    value = found if isinstance(found, str) and found.strip() else os.environ.get(variable, "")
+    return Secret(value.strip()) if value.strip() else None
+
+
 def _from_file(name: str, where: str) -> str:
+    section = _read_file(where).get(SECTION)
+    value = section.get(name) if isinstance(section, dict) else None
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _read_file(where: str) -> dict[str, Any]:
     path = get_config_path()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return ""
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{where} names a secret, and {path} cannot be read: {type(error).__name__}.") from error
     try:
@@ -70,9 +99,7 @@ def _from_file(name: str, where: str) -> str:
     except ConfigError:
         # What YAML says of a text that it cannot read repeats its lines.
         raise ConfigError(f"{where} names a secret, and {path} is no valid YAML. Mend the file.") from None
-    section = config.get(SECTION) if isinstance(config, dict) else None
-    value = section.get(name) if isinstance(section, dict) else None
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return config if isinstance(config, dict) else {}
 
 
 def _how() -> str:

@@ -6,20 +6,27 @@ noted, with the same key, and nothing else. Of payments, `money.paying` takes ca
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import WorldError
+from mephisto_nb.config.task_run_settings import settings_from_dict
+from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.visits.telling import tell_later
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
-from mephisto_nb.model.reviews import KeptReview
+from mephisto_nb.model.reviews import Decision, KeptReview
 from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
+from mephisto_nb.model.task_run_args import make_visit_rules
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
-from mephisto_nb.review.decide import find_crowd
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.review.decide import Rule, find_crowd, make_step
+from mephisto_nb.rules.visit_pay import due_for, units_of
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -45,10 +52,28 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
     DatabaseError, ClosedError
         What was done could not be noted.
     """
-    desk = run.crowd.desk
-    if desk is None or not desk.CAN:
+    provider, desk = run.crowd.provider, run.crowd.desk
+    if provider is None or desk is None:
         return []
-    return [*await _tell(run, desk), *await pay_due(run)]
+    late = await _tell_visits(run, provider)
+    if not desk.CAN:
+        return late
+    return [*late, *await _tell(run, desk), *await pay_due(run)]
+
+
+async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:
+    """Tell the crowd how visits have ended of which it has not heard, where no kernel drives their run any more."""
+    exits, key = provider.exits, f"visits of {run.task_run_id}"
+    is_over = run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())
+    if exits is None or not exits.TELLS_CROWD or not is_over or key in run.crowd.in_flight:
+        return []
+    rules = make_visit_rules(settings_from_dict(run.task_run.config).task, serves_again=provider.SERVES_AGAIN)
+    run.crowd.in_flight.add(key)
+    try:
+        about = run.task_run_id, exits, rules or VisitRules(), run.database, run.writer, run.clock
+        return [Trouble("", words) for words in await tell_later(*about)]
+    finally:
+        run.crowd.in_flight.discard(key)
 
 
 async def _tell(run: RunFrames, desk: CrowdDesk) -> list[Trouble]:
@@ -111,7 +136,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     id_, told = run.task_run.task_run_id, _read_told(run)
     reviews = [one for one in run.database.reviews.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
     asked = [(one, verb) for one in reviews for verb in _asked_by(one) if (one["review_id"], verb) not in told]
-    due = [(one, verb) for one, verb in asked if verb in can]
+    due = _by_visit(run, [(one, verb) for one, verb in asked if verb in can])
     _, agents = run.database.reviews.load_answers(id_, list({one["unit_id"] for one, _ in due}))
     pages = {agent.unit_id: agent for agent in agents}
     for review, verb in due:
@@ -127,8 +152,27 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 registration_id=agent.registration_id if agent else "",
                 amount=Money(0),
                 text=review["message"],
+                category=review["category"],
             ),
         )
+
+
+def _by_visit(run: RunFrames, due: list[tuple[JSONObject, CrowdVerb]]) -> list[tuple[JSONObject, CrowdVerb]]:
+    """Keep one rejection of a visit of which all is rejected, and none of other visits: crowds know no parts."""
+    rejected = [one for one, verb in due if verb is CrowdVerb.REJECT]
+    if not rejected:
+        return due
+    load = run.database.reviews.load_visit_books
+    visits, _, units = load(run.task_run.task_run_id, [one["unit_id"] for one in rejected])
+    if not visits:
+        return due
+    step = make_step(run, units)
+    lost = {one.visit_id for one in visits if (share := due_for(step, one)) and share.is_final and not share.parts}
+    visit_of = {agent.unit_id: agent.visit_id for agent in step.state.agents.values()}
+    last = {visit_of.get(one["unit_id"]): one["review_id"] for one in rejected}
+    told = {id_ for visit_id, id_ in last.items() if visit_id in lost}
+    told |= {one["review_id"] for one in rejected if visit_of.get(one["unit_id"]) is None}
+    return [(one, verb) for one, verb in due if verb is not CrowdVerb.REJECT or one["review_id"] in told]
 
 
 def _read_told(run: RunFrames) -> set[tuple[str, str | None]]:
@@ -169,3 +213,27 @@ def _asked_by(review: JSONObject) -> Iterator[CrowdVerb]:
         yield CrowdVerb.MESSAGE
     if review["blocked"]:
         yield CrowdVerb.BLOCK
+
+
+def refuse_rejection(run: RunFrames, unit_ids: Sequence[str], decision: Decision, rule: Rule) -> None:
+    """Raise `ConfigError` where a run's crowd would refuse what its worker is to be told of a rejection.
+
+    A crowd hears of a visit alone, and only where all of it is rejected.
+    """
+    desk = run.crowd.desk
+    if desk is None or CrowdVerb.REJECT not in desk.CAN:
+        return
+    why = desk.check_rejection(decision.message, decision.category)
+    if not why:
+        return
+    trouble = f"{run.task_run.provider_type!r} would refuse this rejection, so nothing was decided. {why}"
+    step = make_step(run, unit_ids)
+    is_done = {one.unit_id for one in rule(step) if one.done}
+    visits = step.state.visits.visits
+    if not visits and is_done:
+        raise ConfigError(trouble)
+    for visit in visits.values():
+        share = due_for(step, visit)
+        is_concerned = any(unit.unit_id in is_done for unit in units_of(step.state, visit))
+        if is_concerned and share is not None and share.is_final and not share.parts:
+            raise ConfigError(trouble)

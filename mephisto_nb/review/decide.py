@@ -22,12 +22,13 @@ from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBloc
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, Sums, count
 from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
-from mephisto_nb.model.states import PaymentKind, UnitStatus
-from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.model.states import UNIT_ANSWERED, PaymentKind, UnitStatus
+from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules
 from mephisto_nb.ports.crowd_desk import CrowdVerb
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules.run_state import RunRules, RunState
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visit_pay import units_of
 from mephisto_nb.utils.calling import brief
 from mephisto_nb.utils.ids import acting_name, new_id
 
@@ -61,6 +62,8 @@ class Extras:
         For each answer, in the run's currency.
     message
         For the worker, where the crowd can send one.
+    category
+        The crowd's own word for why an answer is rejected, where it has such, as ``LOW_EFFORT``; "": the crowd's usual.
     grant
         Qualifications that the workers get: a name (value 1), several, or values by name.
     block
@@ -76,6 +79,7 @@ class Extras:
     note: str = ""
     bonus: Amount = 0
     message: str = ""
+    category: str = ""
     grant: Grants = None
     block: bool = False
     again: bool = False
@@ -108,6 +112,7 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
         who=acting_name(extras.who),
         note=_text("note", extras.note),
         message=_text("message", extras.message),
+        category=_text("category", extras.category),
         grants=_grants(extras.grant),
         block=bool(extras.block),
         again=bool(extras.again),
@@ -247,15 +252,21 @@ def load_answers(run: RunFrames, unit_ids: Sequence[str]) -> tuple[list[Unit], l
 
 
 def make_step(run: RunFrames, unit_ids: Sequence[str]) -> Step:
-    """Make a step that has these units alone."""
+    """Make a step that has these units alone, and the others of the visits in which they were done."""
     about = run.task_run
     rules = RunRules(about.provider_type, Money(0, about.currency))
+    visits, _, also = run.database.reviews.load_visit_books(about.task_run_id, unit_ids)
+    if visits:
+        rules = replace(rules, visits=stored_visit_rules(about.config))
     state = RunState(about.task_run_id, rules, about.opened_at, ended_at=about.ended_at)
-    units, agents = load_answers(run, unit_ids)
+    state.visits.load(visits, ())
+    units, agents = load_answers(run, list(dict.fromkeys([*unit_ids, *also])))
     for unit in units:
         state.add_unit(unit)
     for agent in agents:
         state.add_agent(agent)
+    for visit in visits:
+        visit.done = sum(unit.status in UNIT_ANSWERED for unit in units_of(state, visit))
     return Step(state, run.clock.now(), new_id)
 
 

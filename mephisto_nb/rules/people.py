@@ -42,6 +42,7 @@ def pay(
     *,
     key: str,
     unit_id: str | None = None,
+    visit_id: str | None = None,
     who: str = "operator",
 ) -> Payment:
     """Owe a worker money; once for each `key`, whoever asks again.
@@ -50,7 +51,7 @@ def pay(
     is given back.
     """
     key = f"{step.state.task_run_id}:{key}"
-    if kind is not PaymentKind.REWARD:  # a unit's own pay is counted by unit
+    if kind not in (PaymentKind.REWARD, PaymentKind.COMPENSATION):  # units' own pay is counted by unit
         step.state.payments.setdefault(key, amount)
     payment = Payment(
         payment_id=step.new_id(),
@@ -62,9 +63,12 @@ def pay(
         created_at=step.now,
         task_run_id=step.state.task_run_id,
         unit_id=unit_id,
+        visit_id=visit_id,
     )
     step.note(AddPayment(payment))
     detail = {"amount": float(amount), "currency": amount.currency, "kind": kind.value, "key": key, "unit_id": unit_id}
+    if visit_id is not None:
+        detail["visit_id"] = visit_id
     step.log("worker", worker_id, None, None, f"is owed {amount}: {reason}", who, detail)
     return payment
 

@@ -6,6 +6,7 @@ A step of a live run has all its units; one for a run that nobody drives has tho
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from mephisto_nb.model.records import Agent, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Review, ReviewOutcome
 from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
+    PAYMENT_GONE,
     UNIT_ANSWERED,
     UNIT_PAYABLE,
     UNIT_REVIEWED,
@@ -25,7 +27,9 @@ from mephisto_nb.model.states import (
     PaymentStatus,
     UnitStatus,
 )
+from mephisto_nb.model.visits import VisitBooks
 from mephisto_nb.rules import people
+from mephisto_nb.rules.visit_pay import pay_visits
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
@@ -42,6 +46,7 @@ def decide(
     *,
     fixed: Mapping[str, str] = MappingProxyType({}),
     paid: Collection[str] = (),
+    books: Sequence[VisitBooks] = (),
 ) -> list[ReviewOutcome]:
     """Decide on units, each of which may refuse for itself.
 
@@ -59,6 +64,8 @@ def decide(
         Units that nobody may decide on anew, and why not.
     paid
         Units whose own pay was sent already, and is not owed once more.
+    books
+        What was booked for the visits in which they were done, each of which is paid once all its answers are decided.
     """
     outcomes, done_to = [], set[str]()
     for unit_id, seen in wanted.items():
@@ -72,7 +79,25 @@ def decide(
         done_to.add(agent.worker_id)
         effects = _change_standing(step, decision, agent.worker_id, known) if first else {}
         outcomes.append(_decide_on(step, unit, agent, decision, effects, is_paid=unit_id in paid))
+    return _with_visits(step, outcomes, books, decision.who)
+
+
+def _with_visits(
+    step: Step, outcomes: list[ReviewOutcome], books: Sequence[VisitBooks], who: str
+) -> list[ReviewOutcome]:
+    """Owe what visits are worth as their answers stand now; what changes by that stands with the last of each."""
+    changed = pay_visits(step, books, who)
+    for place in reversed(range(len(outcomes)) if changed else ()):
+        one = outcomes[place]
+        change = changed.pop(_visit_of(step, one.unit_id) or "", None) if one.done else None
+        if change is not None:
+            outcomes[place] = replace(one, owed=change if one.owed is None else one.owed + change)
     return outcomes
+
+
+def _visit_of(step: Step, unit_id: str) -> str | None:
+    agent = step.state.agents.get(step.state.units[unit_id].agent_id or "")
+    return None if agent is None else agent.visit_id
 
 
 def _why_not(unit: Unit, agent: Agent | None, decision: Decision, seen: UnitStatus | None) -> str:
@@ -104,7 +129,7 @@ def _decide_on(
 
     step.change_unit(unit, decision.verdict, why, decision.who, agent)
     step.change_agent(agent, AGENT_OF_DECIDED[decision.verdict], why, decision.who)
-    earns = decision.verdict in _PAID_FOR and before not in _PAID_FOR and not is_paid
+    earns = decision.verdict in _PAID_FOR and before not in _PAID_FOR and not is_paid and agent.visit_id is None
     nothing = Money(0, unit.pay_amount.currency)
     reward, bonus = unit.pay_amount if earns else nothing, decision.bonus or nothing
     review = Review(
@@ -120,7 +145,7 @@ def _decide_on(
         at=step.now,
         reward_payment_id=owe(PaymentKind.REWARD, reward, "your answer"),
         bonus_payment_id=owe(PaymentKind.BONUS, bonus, decision.message or "a bonus for your work"),
-        effects=effects,
+        effects=effects | ({"category": decision.category} if decision.category else {}),
     )
     step.note(AddReview(review))
     about: dict[str, Any] = {"review_id": review_id, "owed": reward + bonus, "also": _also(effects)}
@@ -151,17 +176,23 @@ def _change_standing(step: Step, decision: Decision, worker_id: str, known: Mapp
 
 
 def undo(
-    step: Step, kept: Sequence[KeptReview], who: str, note: str, known: Mapping[str, WorkerFacts]
+    step: Step,
+    kept: Sequence[KeptReview],
+    who: str,
+    note: str,
+    known: Mapping[str, WorkerFacts],
+    books: Sequence[VisitBooks] = (),
 ) -> list[ReviewOutcome]:
     """Take decisions back, the latest of each unit; what is paid already, or has changed since, refuses for itself.
 
     What came with the last of them is put back first, so that what a worker held before the first is what stays.
     """
     outcomes, standing = [], _Standing(step, who, known)
+    gone = {one.visit_id: pay.status for one in books for pay in one.payments if pay.status in PAYMENT_GONE}
     for one in sorted(kept, key=lambda one: one.review.at, reverse=True):
         review, unit = one.review, step.state.units[one.review.unit_id]
         agent = step.state.agents[review.agent_id]
-        why = _why_not_back(unit, one)
+        why = _why_not_back(unit, one, agent, gone.get(agent.visit_id or ""))
         if why:
             outcomes.append(
                 ReviewOutcome(unit.unit_id, review.worker_id, unit.status, unit.status, done=False, why=why)
@@ -179,17 +210,19 @@ def undo(
         owed = -total(one.amounts.values(), unit.pay_amount.currency)
         about: dict[str, Any] = {"review_id": undoing.review_id, "owed": owed, "also": also}
         outcomes.append(ReviewOutcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, **about))
-    return outcomes
+    return _with_visits(step, outcomes, books, who)
 
 
-def _why_not_back(unit: Unit, kept: KeptReview) -> str:
+def _why_not_back(unit: Unit, kept: KeptReview, agent: Agent, visit_pay: PaymentStatus | None) -> str:
     if unit.status is not kept.review.after:
         return DECIDED
     if kept.review.before not in UNIT_WAYS_BACK[unit.status]:
         return f"is {_said(unit.status)}, from where no way leads back to {_said(kept.review.before)}"
-    pays = kept.review.after in _PAID_FOR and kept.review.before not in _PAID_FOR
+    pays = kept.review.after in _PAID_FOR and kept.review.before not in _PAID_FOR and agent.visit_id is None
     if pays and unit.pay_amount and kept.review.reward_payment_id is None:
         return "it was paid for elsewhere, which cannot be taken back"
+    if visit_pay is not None:
+        return f"the payment of its visit is {visit_pay.value}, and cannot be taken back"
     settled = [status for status in kept.payments.values() if status is not PaymentStatus.OWED]
     return f"its payment is {settled[0].value}, and cannot be taken back" if settled else ""
 

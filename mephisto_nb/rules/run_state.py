@@ -25,7 +25,7 @@ from mephisto_nb.model.records import (
     Worker,
 )
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
-from mephisto_nb.model.task_run_args import PartnerRules
+from mephisto_nb.model.task_run_args import PartnerRules, unit_share
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
@@ -84,9 +84,8 @@ class RunRules:
     """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
 
     provider_type: str
-    #: What one unit pays: where there are visits, its part of `visit_reward`, to a thousandth of the smallest unit.
+    #: What one unit pays: where there are visits, its part of `task_reward`, to a thousandth of the smallest unit.
     pay_amount: Money = Money(0)
-    visit_reward: Money | None = None
     #: What those are owed who have waited for partners in vain.
     waiting_pay: Money = Money(0)
     assignment_duration: float = 1800.0
@@ -111,6 +110,8 @@ class RunRules:
     has_own_links: bool = False
     #: The fields that the page asks for; None: nobody can tell.
     asked: frozenset[str] | None = None
+    #: What a visit pays; None: what a unit does.
+    task_reward: Money | None = None
     #: What visits are; None: there are none, each unit is taken by itself.
     visits: VisitRules | None = None
     #: Tells, by a worker's name, whether too little is known yet for their decision; None: it never is.
@@ -118,26 +119,25 @@ class RunRules:
 
     def unit_pay(self, task_reward: Money) -> Money:
         """Return what one unit pays: its part of what a visit does."""
-        return task_reward.split(self.visits.units) if self.visits is not None else task_reward
-
-    @property
-    def visit_pay(self) -> Money:
-        """What a visit pays, where there are such; else what a unit does."""
-        return self.pay_amount if self.visit_reward is None else self.visit_reward
+        return task_reward if self.visits is None else unit_share(task_reward, self.visits.units)
 
     @property
     def currency(self) -> str:
         """The currency of all that the run pays."""
         return self.pay_amount.currency
 
+    @property
+    def visit_pay(self) -> Money:
+        """What a visit pays, where there are such; else what a unit does."""
+        return self.pay_amount if self.task_reward is None else self.task_reward
+
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""
         concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
-        reward = steering.task_reward
         return replace(
             self,
-            pay_amount=self.pay_amount if reward is None else self.unit_pay(reward),
-            visit_reward=reward if reward is not None and self.visits is not None else self.visit_reward,
+            pay_amount=self.pay_amount if steering.task_reward is None else self.unit_pay(steering.task_reward),
+            task_reward=self.task_reward if steering.task_reward is None else steering.task_reward,
             max_num_concurrent_units=self.max_num_concurrent_units if concurrent is None else concurrent,
             maximum_units_per_worker=self.maximum_units_per_worker if per_worker is None else per_worker,
         )

@@ -25,6 +25,8 @@ class VisitBook:
     of_worker: dict[str, list[str]] = field(default_factory=dict)
     #: The ids of those that have not ended.
     open: dict[str, None] = field(default_factory=dict)
+    #: The ids of a visit's agents, in the order in which they came.
+    agents: dict[str, list[str]] = field(default_factory=dict)
     #: The newest agent of a visit.
     newest: dict[str, Agent] = field(default_factory=dict)
     #: Those that have ended, and of which the crowd was not told yet.
@@ -62,6 +64,7 @@ class VisitBook:
         """Take an agent in that belongs to a visit."""
         if agent.visit_id is None or (visit := self.visits.get(agent.visit_id)) is None:
             return
+        self.agents.setdefault(visit.visit_id, []).append(agent.agent_id)
         newest = self.newest.get(visit.visit_id, agent)
         if (newest.accepted_at, newest.agent_id) <= (agent.accepted_at, agent.agent_id):
             self.newest[visit.visit_id] = agent

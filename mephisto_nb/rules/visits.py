@@ -10,16 +10,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.outcomes import Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.packets import SEALED_EXIT
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.states import AGENT_ANSWERED, AgentStatus
-from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitRules, VisitShare
+from mephisto_nb.model.visits import Short, ShortPay, Visit, VisitBooks, VisitRules
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates import verdicts
 from mephisto_nb.rules.gates._base import GateRules
+from mephisto_nb.rules.visit_pay import outcome_of, pay_visits, short_of
 from mephisto_nb.rules.visit_steps import add_visit, change_visit_deadline, end_visit
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 NO_CONSENT = "no_consent"
 #: Who was kept waiting beyond their time has so much at least (seconds).
 _LEAST = 60.0
-#: These are no way of stopping: what was sent before them does not make a visit a short one.
-_TURNED_AWAY = frozenset({Outcome.SCREENED_OUT, Outcome.QUOTA_FULL, Outcome.FAILED_CHECKS})
 
 
 def check_visits(rules: VisitRules | None, gates: GateRules, *, together: bool) -> None:
@@ -72,7 +72,8 @@ def begin(step: Step, worker: Worker, registration_id: str, captured: JSONObject
     before = [gate for gate in state.rules.gates.unit_gates if not gate.TAKES_PLACE and gate.is_due(standing)]
     ends_at = step.now + state.rules.assignment_duration
     asked = rules.units + len(before)
-    visit = Visit(step.new_id(), worker.worker_id, registration_id, dict(captured), asked, step.now, ends_at)
+    about = registration_id, dict(captured), asked, step.now, ends_at
+    visit = Visit(step.new_id(), worker.worker_id, *about, reward=state.rules.visit_pay)
     state.worker_names[worker.worker_id] = worker.worker_name
     add_visit(step, visit)
     return visit
@@ -137,8 +138,10 @@ def end(step: Step, visit: Visit, outcome: Outcome, who: str, why: str = "") -> 
     """
     if visit.ended_at is not None:
         return
-    short = _short_of(visit, outcome)
+    short = short_of(visit, outcome)
     end_visit(step, visit, outcome, short, why or _words(step.state, visit, outcome, short), who)
+    # Its answers may have been decided on already; nothing is booked for a visit that goes on.
+    pay_visits(step, [VisitBooks(visit.visit_id)], who)
     held = step.state.visits.agent_at_work(visit)
     if held is not None:
         how = AgentStatus.TIMEOUT if outcome is Outcome.TIMED_OUT else AgentStatus.EXPIRED
@@ -272,13 +275,6 @@ def end_all(step: Step) -> None:
             end(step, visit, Outcome.QUOTA_FULL, "operator", text)
 
 
-def _short_of(visit: Visit, outcome: Outcome) -> Short | None:
-    """Return why a visit that ends in this way holds fewer answers than it was to hold; None: it does not, or none."""
-    if outcome in _TURNED_AWAY or not visit.done or visit.done >= visit.asked:
-        return None
-    return Short.FEWER_UNITS if outcome is Outcome.COMPLETED else Short.STOPPED_EARLY
-
-
 # -- what the crowd, and the worker, are told ------------------------------------------------------------------------
 
 
@@ -303,59 +299,10 @@ def outcome_for_crowd(visit: Visit, rules: VisitRules) -> Outcome:
     One that is short, because its worker has stopped or there was no more, is completed where the run pays for it, and
     returned where it does not; whatever else it is called here.
     """
-    outcome = _outcome_of(visit)
+    outcome = outcome_of(visit)
     if visit.short is None or outcome not in (Outcome.COMPLETED, Outcome.RETURNED):
         return outcome
     return Outcome.RETURNED if rules.when(visit.short) is ShortPay.RETURN else Outcome.COMPLETED
-
-
-def share_due(visit: Visit, rules: VisitRules, accepted: int, decided: int) -> VisitShare:
-    """Return which share of a visit's reward is due.
-
-    A whole visit, and a short one that is paid in full, is worth the reward, of which each answer that was not
-    accepted takes its part away; one that is paid by unit is worth the part of what was accepted. Nothing is due to who
-    was turned away, or sent nothing, or whose visit is to be given back. Who has failed checks is owed what was
-    accepted all the same.
-
-    Parameters
-    ----------
-    visit
-        A visit that has ended.
-    rules
-        The run's.
-    accepted, decided
-        How many of its answers were accepted (soft-rejected ones, which are paid for, among them), and how many were
-        decided on at all. Units of gates, which nobody reviews, are to be counted as accepted.
-
-    Raises
-    ------
-    UsageError
-        The visit has not ended.
-
-    Examples
-    --------
-    >>> visit = Visit("v", "w", "r", {}, 20, 0.0, 60.0, 50.0, Outcome.RETURNED, Short.STOPPED_EARLY, done=5)
-    >>> share_due(visit, VisitRules(20), accepted=5, decided=5).fraction
-    Fraction(1, 4)
-    """
-    outcome, short = _outcome_of(visit), visit.short
-    if short is None and outcome is not Outcome.COMPLETED:
-        short = _short_of(visit, outcome)  # an answer may have come in late
-    is_unpaid = outcome in (Outcome.SCREENED_OUT, Outcome.QUOTA_FULL) or not visit.done
-    if is_unpaid or (short is not None and rules.when(short) is ShortPay.RETURN):
-        return VisitShare(Share.NONE, 0, visit.asked, is_final=True)
-    is_whole = short is None and outcome is not Outcome.FAILED_CHECKS
-    is_as_whole = short is not None and rules.when(short) is ShortPay.PAY_FULL
-    of = visit.done if is_whole or is_as_whole else visit.asked
-    parts = max(0, min(accepted, of))
-    kind = Share.FULL if parts == of else Share.BY_UNIT if parts else Share.NONE
-    return VisitShare(kind, parts, of, is_final=decided >= visit.done)
-
-
-def _outcome_of(visit: Visit) -> Outcome:
-    if visit.outcome is None:
-        raise UsageError(f"Visit {visit.visit_id!r} has not ended, so it has no outcome yet. Ask once it has.")
-    return visit.outcome
 
 
 def tell_rules(rules: VisitRules, *, is_paid: bool, seconds: float) -> JSONObject:
@@ -391,7 +338,7 @@ _FEWER = {
     ShortPay.RETURN: "As there was not enough work for a whole visit, please return it.",
 }
 _ENDED = {
-    Outcome.COMPLETED: "Thank you! All your answers have arrived.",
+    Outcome.COMPLETED: "All your answers have arrived.",
     Outcome.NO_CONSENT: "You chose not to take part. Thank you for your time.",
     Outcome.TIMED_OUT: "The time for this task is over.",
     Outcome.RETURNED: "You have given this task back.",
@@ -405,7 +352,20 @@ def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None)
     rules, is_paid = state.rules.visits or VisitRules(), bool(state.rules.pay_amount)
     if short is Short.FEWER_UNITS:
         pay = _FEWER[rules.when_fewer_units] if is_paid else ""
-        return f"Thank you! Your answers have arrived, and there is nothing left to do. {pay}".strip()
+        return f"Your answers have arrived, and there is nothing left to do. {pay}".strip()
     how = "You have stopped" if outcome is Outcome.RETURNED else _ENDED[outcome].rstrip(".")
     _, pay = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
     return f"{how}. {visit.done} of {visit.asked} answers have arrived. {pay}"
+
+
+def seal(link: ExitLink | None) -> JSONObject:
+    """Return what is added to an agent's details, or status, for its router to keep until the answer is taken.
+
+    None takes back what was said before. What is not said at all leaves it as it is.
+
+    Examples
+    --------
+    >>> seal(None)
+    {'sealed_exit': None}
+    """
+    return {SEALED_EXIT: None if link is None else link.to_dict()}

@@ -13,11 +13,13 @@ from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.records import Agent, Event, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
 from mephisto_nb.model.states import PAYMENT_GONE, AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
+from mephisto_nb.model.visits import Visit, VisitBooks
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import in_chunks, read_fees, read_money
+from mephisto_nb.storage.visits import find_visits, load_books
 from mephisto_nb.utils.garbage import no_collection
 
 
@@ -44,7 +46,7 @@ class SQLReviews(ReviewStore):
             effects = row.pop("effects")
             parsed = json.loads(effects) if effects != "{}" else {}
             row["granted"] = {name: value for name, (value, _) in parsed.get("granted", {}).items()} or None
-            row["blocked"] = bool(parsed.get("blocked"))
+            row["blocked"], row["category"] = bool(parsed.get("blocked")), str(parsed.get("category") or "")
         return rows
 
     def count_reviews(self) -> int:
@@ -90,6 +92,13 @@ class SQLReviews(ReviewStore):
                     agents.append(Agent(agent, id_, worker, *about, visit_id=visit))
         return units, agents
 
+    def load_visit_books(
+        self, task_run_id: str, unit_ids: Sequence[str]
+    ) -> tuple[list[Visit], list[VisitBooks], list[str]]:
+        """Return the visits in which some units were done, what was booked for each, and all units of these visits."""
+        with self._connections.reading("Reading visits") as connection:
+            return load_books(connection, task_run_id, find_visits(connection, task_run_id, unit_ids))
+
     # -- payments
 
     def settle_payments(
@@ -124,9 +133,11 @@ class SQLReviews(ReviewStore):
             select(
                 p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount,
                 p.fees, p.currency, p.reason, p.status, p.created_at, p.asked_at, p.sent_at, p.confirmed_at,
-                p.reference, p.visit_id, p.key, t.workers.c.is_simulated.label("simulated"),
+                p.reference, p.visit_id, p.key, t.visits.c.registration_id,
+                t.workers.c.is_simulated.label("simulated"),
             )
             .join(t.workers, t.workers.c.worker_id == p.worker_id)
+            .outerjoin(t.visits, t.visits.c.visit_id == p.visit_id)
             .order_by(p.created_at, p.payment_id)
         )  # fmt: skip
         if task_run_ids is not None:

@@ -332,6 +332,7 @@ visits = Table(
     Column("why", PlainText, nullable=False),
     # When the crowd was told of its end.
     Column("told_at", Float),
+    Column("reward", BigInteger, nullable=False, server_default="0"),
     _one_of("outcome", [outcome.value for outcome in Outcome]),
     _one_of("short", [short.value for short in Short]),
 )
@@ -435,7 +436,7 @@ payments = Table(
 )
 #: Payments that count beside units' own pay, which is counted by unit.
 COUNTS_BESIDE_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(
-    [PaymentKind.BONUS, PaymentKind.WAITING, PaymentKind.COMPENSATION]
+    [PaymentKind.BONUS, PaymentKind.WAITING]
 )
 
 reviews = Table(

@@ -13,9 +13,13 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
+from mephisto_nb.model.states import PaymentKind, PaymentStatus
+from mephisto_nb.model.visits import BookedPay, Short, UnvouchedArrival, Visit, VisitBooks
 from mephisto_nb.storage import tables as t
-from mephisto_nb.storage.tables import dump, in_chunks
+from mephisto_nb.storage.tables import dump, in_chunks, read_money
+
+#: Kinds of payments that are a visit's reward, or part of it.
+_OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
 
 _END_VISIT = (
     update(t.visits)
@@ -35,7 +39,7 @@ def add_visits(connection: Connection, run: str | None, found: list[c.AddVisit])
 
 
 def _row(visit: Visit) -> JSONObject:
-    row = asdict(visit) | {"captured": dump(visit.captured)}
+    row = asdict(visit) | {"captured": dump(visit.captured), "reward": visit.reward.thousandths}
     del row["done"]
     row["outcome"] = None if visit.outcome is None else visit.outcome.value
     row["short"] = None if visit.short is None else visit.short.value
@@ -97,20 +101,59 @@ def read_crowd_memory(connection: Connection, run: str) -> JSONObject:
 
 def load_visits(connection: Connection, run: str) -> list[Visit]:
     """Return the visits of a run, the first to begin first; how many units were sent is not counted."""
+    return [_to_visit(*row) for row in connection.execute(_select_whole(run))]
+
+
+def _select_whole(run: str) -> Select[Any]:
     v = t.visits.c
-    query = select(
-        v.visit_id, v.worker_id, v.registration_id, v.captured, v.asked, v.begun_at, v.deadline, v.ended_at, v.outcome,
-        v.short, v.why, v.told_at,
-    ).where(v.task_run_id == run).order_by(v.begun_at, v.visit_id)  # fmt: skip
-    return [_to_visit(*row) for row in connection.execute(query)]
+    return (
+        select(
+            v.visit_id, v.worker_id, v.registration_id, v.captured, t.task_runs.c.currency, v.reward, v.asked,
+            v.begun_at, v.deadline, v.ended_at, v.outcome, v.short, v.why, v.told_at,
+        )
+        .join(t.task_runs, t.task_runs.c.task_run_id == v.task_run_id)
+        .where(v.task_run_id == run)
+        .order_by(v.begun_at, v.visit_id)
+    )  # fmt: skip
 
 
-def _to_visit(id_: str, worker: str, registration: str, captured: str, *rest: Any) -> Visit:
+def load_books(
+    connection: Connection, run: str, visit_ids: Sequence[str]
+) -> tuple[list[Visit], list[VisitBooks], list[str]]:
+    """Return visits of a run, what was booked for each, and the units done in them; `done` is not counted."""
+    visits, units, booked = list[Visit](), list[str](), dict[str, list[BookedPay]]()
+    a, u, p = t.agents.c, t.units.c, t.payments.c
+    for some in in_chunks(visit_ids):
+        whole = _select_whole(run).where(t.visits.c.visit_id.in_(some))
+        visits += [_to_visit(*row) for row in connection.execute(whole)]
+        done = select(u.unit_id).join(t.agents, u.agent_id == a.agent_id).where(a.visit_id.in_(some))
+        units += connection.execute(done).scalars()
+        paid = select(p.visit_id, p.payment_id, p.amount, p.currency, p.status, p.key)
+        paid = paid.where(p.visit_id.in_(some), p.kind.in_(_OF_REWARD)).order_by(p.created_at, p.payment_id)
+        for visit_id, payment_id, amount, currency, status, key in connection.execute(paid):
+            number = int(key.rpartition(":")[2])
+            pay = BookedPay(payment_id, number, read_money(amount, currency), PaymentStatus(status))
+            booked.setdefault(visit_id, []).append(pay)
+    books = [VisitBooks(one.visit_id, tuple(booked.get(one.visit_id, ()))) for one in visits]
+    return visits, books, units
+
+
+def find_visits(connection: Connection, run: str, unit_ids: Sequence[str]) -> list[str]:
+    """Return the visits in which some units of a run were done."""
+    a, u, found = t.agents.c, t.units.c, dict[str, None]()
+    for some in in_chunks(unit_ids):
+        query = select(a.visit_id).join(t.units, u.agent_id == a.agent_id)
+        query = query.where(u.task_run_id == run, u.unit_id.in_(some), a.visit_id.is_not(None))
+        found |= dict.fromkeys(connection.execute(query).scalars())
+    return list(found)
+
+
+def _to_visit(id_: str, worker: str, registration: str, captured: str, currency: str, reward: int, *rest: Any) -> Visit:
     asked, begun_at, deadline, ended_at, outcome, short, why, told_at = rest
     how = None if outcome is None else Outcome(outcome)
     is_short = None if short is None else Short(short)
     about = (asked, begun_at, deadline, ended_at, how, is_short, why, told_at)
-    return Visit(id_, worker, registration, json.loads(captured), *about)
+    return Visit(id_, worker, registration, json.loads(captured), *about, reward=read_money(reward, currency))
 
 
 def load_unvouched(connection: Connection, run: str) -> list[UnvouchedArrival]:
@@ -134,9 +177,10 @@ def select_visits(run_ids: Sequence[str]) -> Select[Any]:
         select(
             v.visit_id, v.task_run_id, t.workers.c.worker_name, v.registration_id, v.asked,
             func.coalesce(sent.c.done, 0).label("done"), v.begun_at, v.deadline, v.ended_at, v.outcome, v.short, v.why,
-            v.told_at, v.captured, v.worker_id,
+            v.told_at, v.reward, t.task_runs.c.currency, v.captured, v.worker_id,
         )
         .join(t.workers, t.workers.c.worker_id == v.worker_id)
+        .join(t.task_runs, t.task_runs.c.task_run_id == v.task_run_id)
         .outerjoin(sent, sent.c.visit_id == v.visit_id)
         .where(v.task_run_id.in_(run_ids))
         .order_by(v.begun_at, v.visit_id)
@@ -147,5 +191,5 @@ def read_visits(connection: Connection, run_ids: Sequence[str]) -> list[JSONObje
     """Return the rows of `select_visits`, their JSON parsed."""
     rows = [dict(row) for row in connection.execute(select_visits(run_ids)).mappings()]
     for row in rows:
-        row["captured"] = json.loads(row["captured"])
+        row["captured"], row["reward"] = json.loads(row["captured"]), read_money(row["reward"], row["currency"])
     return rows

@@ -8,8 +8,10 @@ from pathlib import Path
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateVerdict, HeldArrival
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Steering
 from mephisto_nb.model.states import AgentStatus, Gate
+from mephisto_nb.model.visits import UnvouchedArrival, Visit
 from mephisto_nb.storage.connect import REVISIONS
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, grant_to, make_event
@@ -37,6 +39,11 @@ def main() -> None:
         c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
         c.AddVerdict(GateVerdict(ann.agent_id, Gate.TIME, True, 1010.0)),
     )
+    cyd = run.add_worker("cyd")
+    visit = Visit("visit of cyd", cyd.worker_id, "session", {"STUDY_ID": "s1"}, 3, 1020.0, 1080.0)
+    run.commit(c.AddVisit(visit), c.AwaitVouching(UnvouchedArrival("waiting", {"token": "t"}, 1020.0)))
+    run.commit(c.EndVisit(visit.visit_id, 1030.0, Outcome.RETURNED, None, "You have given this task back."))
+    database.runs.keep_crowd_memory(run.id, {"study_id": "s1"})
     grant_to(database, "careful", "ann", 5)
     database.close()
     _shrink(file)

@@ -21,7 +21,8 @@ WORKERS, UNITS, QUALIFICATIONS = 10_000, 100_000, 10
 PAY = Money.of("0.1")
 TABLES = {
     "units": """SELECT u.unit_id, u.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, u.status,
-        u.pay_amount, u.worker_id, w.worker_name, u.agent_id FROM units u
+        u.pay_amount, r.currency, u.worker_id, w.worker_name, u.agent_id FROM units u
+        JOIN task_runs r ON r.task_run_id = u.task_run_id
         JOIN assignments a ON a.assignment_id = u.assignment_id LEFT JOIN workers w ON w.worker_id = u.worker_id
         ORDER BY u.task_run_id, a.assignment_index, u.unit_index""",
     "grants": """SELECT g.worker_id, q.qualification_name, g.value FROM granted_qualifications g
@@ -91,7 +92,7 @@ async def people() -> list[Figure]:
 
         floor, peer = _timed(alone)
         seconds, frame = _timed(joined)
-        assert frame.shape == peer.shape == (UNITS + 1, 10 + QUALIFICATIONS)
+        assert frame.shape == peer.shape == (UNITS + 1, 11 + QUALIFICATIONS)
         engine.dispose()
     return [
         Figure("panel of 10,000 workers, 100,000 grants", opening, "s", read, "read_sql of its tables", "≤ 1"),

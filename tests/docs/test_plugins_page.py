@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.money import Money
+from mephisto_nb.ports.crowd_desk import CrowdWork
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.testing.contracts.provider import ExitsContract, MakeProvider, ProviderContract
 from tests.docs.pages import pages
@@ -85,3 +87,16 @@ def test_what_the_page_writes_into_html_is_escaped(tmp_path: Any) -> None:
     names = names_of_page()
     names["Countdown"](names["CountdownArgs"](words="<b>"), names["mnb"].SharedTaskState()).build_site(tmp_path)
     assert "<button>&lt;b&gt;</button>" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+class TestCreditedProvider(TestSeminarProvider):
+    @pytest.fixture
+    def make_provider(self) -> MakeProvider:
+        provider, args = (names_of_page()[name] for name in ("CreditedProvider", "SeminarArgs"))
+        return lambda: provider(args())
+
+    async def test_a_credit_is_given_once(self, provider: CrowdProvider[Any]) -> None:
+        desk: Any = provider.make_desk()
+        work = CrowdWork("key", "unit", "agent", "ann", "visit of ann", Money(0))
+        receipts = {(await desk.approve_work(work)).reference for _ in range(2)}
+        assert (receipts, desk.credits) == ({"key"}, {"key": "ann"})

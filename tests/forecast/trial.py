@@ -122,14 +122,14 @@ def _paid(work: list[Work], plan: Plan) -> tuple[Money, float]:
     visits: dict[int, list[Work]] = {}
     for one in work:
         visits.setdefault(one.visit, []).append(one)
-    total, times = bonus - REWARD * rejected, []
+    total, times = bonus, []
     for parts in visits.values():
         done = [one for one in parts if one.is_sent]
         if len(done) == len(parts):  # a short last one is paid as a whole
-            total += REWARD * plan.per_visit
+            total += REWARD * plan.per_visit if any(not one.is_rejected for one in done) else Money(0)
             times.append((done[-1].ended - done[0].begun) * 3600)
         else:
-            total += REWARD * len(done)
+            total += REWARD * sum(not one.is_rejected for one in done)
     times.sort()
     return total, times[len(times) // 2] if times else math.nan
 

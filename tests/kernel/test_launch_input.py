@@ -11,7 +11,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.launch import read_launch_input
+from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.operator import Operator
 from tests.inside import live_of, parts_of
 from tests.kernel.runs import ABOUT, mock_config, rows

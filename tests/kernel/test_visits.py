@@ -14,7 +14,8 @@ from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.inside import parts_of
+from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import live_of, parts_of
 from tests.kernel.visiting import Town, TownProvider, launch_visits, people_of
 
 
@@ -152,6 +153,16 @@ async def test_by_links_a_further_visit_may_begin(operator: Operator) -> None:
     assert run.visits()["registration_id"].to_list() == ["a-ann", "b-ann"]
 
 
+async def test_simulated_workers_make_visits(operator: Operator) -> None:
+    run = await launch_visits(operator, 5, provider="link", units_per_visit=2)
+    report = await simulate_workers(run.url, lambda data: data, num_workers=1)
+    assert len(report.submitted) == 5
+    await run.completed()
+    visits = run.visits()
+    assert visits["done"].to_list() == [2, 2, 1]
+    assert visits["short"].fillna("").to_list() == ["", "", "fewer_units"]
+
+
 async def test_an_async_worker_can_do_unit_ends_no_visit_too_early(operator: Operator, town: Town) -> None:
     async def only_even(worker: Any, unit: Any) -> bool:
         await asyncio.sleep(0)
@@ -202,6 +213,23 @@ async def test_what_a_kernel_did_not_tell_the_next_one_tells(
     third = await make_operator().reconnect(run.task_run_id)
     await parts_of(third).engine.do(lambda step: None)
     assert town.count("s-ann") == 1
+
+
+async def test_what_a_run_could_not_tell_is_told_when_it_is_reviewed(
+    operator: Operator, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "TOLD_WITHIN", 0.1)
+    run = await launch_visits(operator, 1)
+    town.is_open = False
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await person("ann").ask()
+        await live_of(run).over.wait()
+    assert town.told == []
+    town.is_open = True
+    await run.review.approve()
+    assert town.told == [("s-ann", "completed")]
+    assert run.visits()["told_at"].notna().all()
 
 
 # -- vouching ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Agent, Assignment, Payment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import Visit
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.contracts._samples import SampleRun
 from mephisto_nb.utils.ids import new_id
@@ -57,15 +58,21 @@ def add_answers(
     begun: float = 0.0,
     status: UnitStatus = UnitStatus.ACCEPTED,
     agent: AgentStatus = AgentStatus.APPROVED,
+    visit_id: str | None = None,
 ) -> list[Unit]:
-    """Store what somebody answered, one after the other, from so many seconds after noon on."""
-    at, units, changes = NOON + begun, [], []
+    """Store what somebody answered, one after the other, from so many seconds after noon on; perhaps in a visit."""
+    at, units = NOON + begun, list[Unit]()
+    changes: list[c.Change] = []
+    if visit_id is not None:
+        changes.append(c.AddVisit(Visit(visit_id, worker.worker_id, visit_id, {}, len(seconds), at, at + 1800)))
     made = [Assignment(new_id(), run.id, len(run.assignments) + n, {}, [{}]) for n in range(len(seconds))]
     run.assignments += made
     for assignment, lasted in zip(made, seconds, strict=True):
         agent_id, pay = new_id(), PAY
         units.append(Unit(new_id(), assignment.assignment_id, 0, pay, status, agent_id, worker.worker_id))
-        one = Agent(agent_id, units[-1].unit_id, worker.worker_id, new_id(), agent, at, at + 1800, at + lasted)
+        one = Agent(
+            agent_id, units[-1].unit_id, worker.worker_id, new_id(), agent, at, at + 1800, at + lasted, visit_id
+        )
         changes += [c.AddAgent(one), c.AddSubmission(Submission(agent_id, {}, at + lasted))]
         at += lasted
     run.commit(c.AddAssignments(made, units), *changes)

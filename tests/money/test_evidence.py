@@ -111,3 +111,19 @@ def test_while_work_is_left_time_without_anybody_counts(operator: Operator) -> N
     add_answers(run, add_person(run, "ann"), [60])
     (seen,) = read(operator).runs
     assert (seen.closed, seen.until) == ((), pytest.approx(2.0))
+
+
+def test_a_limit_of_open_units_hides_who_comes(operator: Operator) -> None:
+    run = make_run(operator, config={"mephisto": {"task": {"task_name": "moods", "max_num_concurrent_units": 1}}})
+    add_units(run, UnitStatus.LAUNCHED, 5)
+    add_answers(run, add_person(run, "ann"), [360])
+    (seen,) = read(operator).runs
+    assert seen.closed == (pytest.approx((0.0, 0.1)),)
+
+
+def test_answers_of_two_visits_are_two_though_they_follow(operator: Operator) -> None:
+    run = make_run(operator)
+    ann = add_person(run, "ann")
+    add_answers(run, ann, [10, 20], visit_id="first")
+    add_answers(run, ann, [30], begun=31, visit_id="second")
+    assert [visit.seconds for visit in read(operator).visits] == [pytest.approx((10, 20)), pytest.approx((30,))]

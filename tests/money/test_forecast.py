@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from time import process_time
 from typing import Any
@@ -23,11 +24,12 @@ from mephisto_nb.providers.link import LinkProvider
 from tests.kernel.runs import mock_config
 from tests.money.people import NOON, add_answers, add_person, make_run, settings
 
+NO_DATA = SharedTaskState()
 FEES = ForecastOptions(fee_rate=(0.3, 0.4), tax_rate=0.2)
 
 
 def made(units: int = 200, options: ForecastOptions | None = None, **task: Any) -> Forecast:
-    return forecast_of(settings(**task), units, None, NOON, options)
+    return forecast_of(settings(**task), NO_DATA, None, NOON, replace(options or ForecastOptions(), units=units))
 
 
 def piloted(operator: Operator, **options: Any) -> Forecast:
@@ -35,7 +37,8 @@ def piloted(operator: Operator, **options: Any) -> Forecast:
     for n in range(48):
         status = UnitStatus.REJECTED if n % 16 == 0 else UnitStatus.ACCEPTED
         add_answers(run, add_person(run, f"worker {n}"), [50 + n % 20], begun=100 * n, status=status)
-    return forecast_of(settings(), 400, operator._runs.database, NOON + 86400, ForecastOptions(**options))
+    known = ForecastOptions(units=400, **options)
+    return forecast_of(settings(), NO_DATA, operator._runs.database, NOON + 86400, known)
 
 
 def test_the_lines_add_up_exactly() -> None:
@@ -83,11 +86,14 @@ def test_without_a_pilot_it_says_what_it_assumes() -> None:
 def test_a_rehearsal_says_nothing_of_times(operator: Operator) -> None:
     run = make_run(operator)
     add_answers(run, add_person(run, "robot", is_simulated=True), [0.1] * 20)
-    found = forecast_of(settings(), 100, operator._runs.database, NOON + 9999)
+    found = forecast_of(settings(), NO_DATA, operator._runs.database, NOON + 9999, ForecastOptions(units=100))
     by_name = {one.about: one for one in found.assumptions}
     assert by_name["time for a unit"].is_assumed
     assert by_name["rehearsals"].source == "from a rehearsal"
-    assert found.pay_per_hour == forecast_of(settings(), 100, None, NOON + 9999).pay_per_hour
+    assert (
+        found.pay_per_hour
+        == forecast_of(settings(), NO_DATA, None, NOON + 9999, ForecastOptions(units=100)).pay_per_hour
+    )
 
 
 def test_a_hook_that_may_pay_is_told_of() -> None:
@@ -103,7 +109,7 @@ def test_the_same_seed_makes_the_same_forecast() -> None:
 
 def test_units_are_those_of_the_data() -> None:
     given = settings(blueprint={"units_per_assignment": 3})
-    assert forecast_of(given, 10, None, NOON).units == 30
+    assert forecast_of(given, NO_DATA, None, NOON, ForecastOptions(rows=10)).units == 30
     assert forecast_of(given, SharedTaskState(static_task_data=[{}] * 7), None, NOON).units == 21
 
 
@@ -179,3 +185,52 @@ def test_rejected_answers_are_not_paid(operator: Operator) -> None:
     (line,) = [line for line in found.lines if line.what == "rejected answers, not paid"]
     assert line.amount.point < Money(0)
     assert found.cost.point < Money.of("0.10") * 400
+
+
+@pytest.mark.parametrize("units", [0, -3, 2.5, True])
+def test_units_are_a_whole_number_above_nothing(units: Any) -> None:
+    with pytest.raises(ConfigError, match="whole number of 1 or more"):
+        made(units)
+
+
+def test_limits_of_the_run_are_told_and_kept(operator: Operator) -> None:
+    found = made(200, max_num_concurrent_units=5, task_lifetime_in_seconds=7200)
+    told = {one.about: one.words for one in found.assumptions}
+    assert told["open to people"].startswith("5 units at a time")
+    assert told["lifetime"].startswith("after 2 h")
+    assert found.duration.high <= 7200
+
+
+def test_a_task_that_pays_nothing_costs_nothing() -> None:
+    found = made(50, task_reward=0)
+    assert (found.cost.point, found.cost.high, found.pay_per_hour.point) == (Money(0), Money(0), 0.0)
+
+
+def test_a_number_of_rows_keeps_the_functions(operator: Operator) -> None:
+    task = mock_config(), SharedTaskState(on_unit_submitted=lambda unit: None)
+    assert "on_unit_submitted" in str(mnb.forecast(task, 20, operator=operator))
+
+
+def test_amounts_are_of_the_tasks_currency() -> None:
+    found = made(50, currency="GBP")
+    assert found.currency == "GBP"
+    assert "\N{POUND SIGN}5.00" in str(found)
+
+
+def test_visits_are_paid_once_and_their_parts_by_unit() -> None:
+    found = made(200, task_reward=2.0, units_per_visit=20)
+    lines = {line.what: line for line in found.lines}
+    assert lines["visits"].each == Money.of(2)
+    assert lines["visits"].count in range(9, 13)
+    assert 18 < float(found.cost.point) < 23
+
+
+def test_gold_units_take_places_among_those_of_a_visit() -> None:
+    rows = {"golds": [{"text": "a", "mood": "glad"}] * 3, "gold_answer": "mood"}
+    known = ForecastOptions(units=160)
+    task = settings(task_reward=2.0, units_per_visit=20, blueprint={"min_golds": 4})
+    without = forecast_of(task, NO_DATA, None, NOON, known)
+    with_golds = forecast_of(task, SharedTaskState(**rows), None, NOON, known)  # 16 of 20 units are work
+    visits = [next(line.count for line in one.lines if line.what == "visits") for one in (without, with_golds)]
+    assert visits[1] > visits[0]
+    assert "4 among the units of a visit" in str(with_golds)

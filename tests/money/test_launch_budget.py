@@ -60,6 +60,13 @@ async def test_a_high_sum_has_to_be_confirmed(operator: Operator, write_config: 
     await refused(operator, ConfirmationNeededError, words, confirm="$2.00")
 
 
+async def test_a_budget_of_the_configuration_refuses(operator: Operator, write_config: WriteConfig) -> None:
+    with pytest.raises(BudgetExceededError, match="at most 15"):
+        await operator.launch_task_run(mock_config(budget=1.5), ROWS)
+    with pytest.raises(ConfigError, match=r"mephisto\.task\.budget is -1"):
+        await operator.launch_task_run(mock_config(budget=-1), ROWS)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("confirm", [True, "$3.00"])
 async def test_what_is_confirmed_is_launched(operator: Operator, write_config: WriteConfig, confirm: Any) -> None:

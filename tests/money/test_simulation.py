@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mephisto_nb.money.crowd_model import ArrivalModel, Crowd, TimeModel
+from mephisto_nb.money.crowd_model import ArrivalModel, LikelyCrowd, TimeModel
 from mephisto_nb.money.evidence import Floats
 from mephisto_nb.money.simulation import Course, Plan, loss, simulate
 
 
-def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **rates: float) -> Crowd:
+def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **rates: float) -> LikelyCrowd:
     """Return a crowd without any surprise: people come at one rate, and all take the same time."""
     arrivals = ArrivalModel(rate, 0.0, 1.0, 0.0, 12.0, pool, 0.0, 0.0)
     one: Floats = np.ones(2)
@@ -22,10 +22,10 @@ def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **r
         between=0.0, within=0.0, slope=0.0, shift=0.0, unseen=0.0,
     )  # fmt: skip
     usual = dict.fromkeys(("leaving", "by_timeout", "going_on", "rejected", "failed", "screened_out"), 0.0)
-    return Crowd(arrivals, times, **usual | {"bonus": 0.0, "bonus_noise": 0.0, "fee": 0.0, "tax": 0.0} | rates)
+    return LikelyCrowd(arrivals, times, **usual | {"bonus": 0.0, "bonus_noise": 0.0, "fee": 0.0, "tax": 0.0} | rates)
 
 
-def course(plan: Plan, people: Crowd, seed: int = 1) -> Course:
+def course(plan: Plan, people: LikelyCrowd, seed: int = 1) -> Course:
     return simulate(plan, people, np.random.default_rng(seed))
 
 
@@ -132,3 +132,13 @@ def test_a_visit_has_so_long_as_a_whole() -> None:
 def test_fewer_units_than_a_visit_has_make_one_short_visit() -> None:
     assert course(Plan(7, per_visit=20), crowd()).whole_visits == 1
     assert course(Plan(7, per_visit=20, fewer_paid=True), crowd()).part_units == 7
+
+
+@pytest.mark.parametrize("plan", [Plan(20_000, per_person=1), Plan(20_001, per_visit=10)])
+def test_a_large_run_is_as_its_smaller_likeness(plan: Plan) -> None:
+    found = course(plan, crowd(rate=600, leaving=0.1, rejected=0.05, bonus=0.01))
+    assert found.wanted == plan.units
+    people = plan.units / plan.per_visit / (0.9 if plan.per_visit == 1 else 0.95)
+    assert found.until_last == pytest.approx(people / 600, rel=0.05)
+    assert found.rejected == pytest.approx(0.05 * plan.units, rel=0.2)
+    assert found.bonus == pytest.approx(0.01 * plan.units, rel=0.01)

@@ -5,9 +5,10 @@ import json
 import aiohttp
 import pytest
 
-from mephisto_nb.model.outcomes import ExitLink, Outcome, seal
+from mephisto_nb.model.outcomes import ExitLink, Outcome
 from mephisto_nb.model.packets import LONGEST_EXIT
 from mephisto_nb.router.operator.frames import read_effect
+from mephisto_nb.rules.visits import seal
 from tests.router.harness import Browser, shake_hands
 
 LINK = ExitLink(Outcome.COMPLETED, "https://crowd.example.org/done?cc=C0DE42", "C0DE42", "Thank you.")

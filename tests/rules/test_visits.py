@@ -15,7 +15,7 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
-from mephisto_nb.model.records import Agent, WorkerFacts
+from mephisto_nb.model.records import Agent, Steering, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitRules
 from mephisto_nb.rules.absence import router_was_away
@@ -23,7 +23,8 @@ from mephisto_nb.rules.arrivals import Arrival, answer, look_ahead
 from mephisto_nb.rules.departures import expire_assigned
 from mephisto_nb.rules.eligibility import RefusalCode
 from mephisto_nb.rules.steering import pause, resume
-from mephisto_nb.rules.visits import end_all, end_for_crowd, outcome_for_crowd, share_due, tell_rules, too_many
+from mephisto_nb.rules.visit_pay import share_due
+from mephisto_nb.rules.visits import end_all, end_for_crowd, outcome_for_crowd, tell_rules, too_many
 from tests.rules.gated import WRONG, Gated, code_of
 from tests.rules.rehearsal import Rehearsal, facts_of
 
@@ -107,9 +108,10 @@ def test_all_units_have_the_time_of_the_visit() -> None:
 
 
 def test_a_unit_pays_its_part_of_the_visit() -> None:
-    run = Rehearsal(1, visits=VisitRules(4))
-    assert run.state.rules.unit_pay(Money.of(2)) == Money.of(0.5)
-    assert Rehearsal(1).state.rules.unit_pay(Money.of(2)) == Money.of(2)
+    rules = Rehearsal(1, visits=VisitRules(3), task_reward=Money.of("1.00")).state.rules
+    assert (rules.unit_pay(Money.of("1.00")), rules.visit_pay) == (Money.of("0.33333"), Money.of("1.00"))
+    assert rules.steered(Steering(task_reward=Money.of("3.00"))).pay_amount == Money.of("1.00")
+    assert Rehearsal(1).state.rules.unit_pay(Money.of("2.00")) == Money.of("2.00")
 
 
 def test_what_is_to_be_stored_of_a_visit() -> None:
@@ -482,11 +484,12 @@ def test_the_crowd_is_told_what_the_rule_makes_of_it(visit: Visit, rule: ShortPa
     ("visit", "rule", "accepted", "decided", "kind", "fraction"),
     [
         (ended(Outcome.COMPLETED, 4), BACK, 4, 4, Share.FULL, 1),
-        (ended(Outcome.COMPLETED, 4), BACK, 3, 4, Share.BY_UNIT, Fraction(3, 4)),
+        (ended(Outcome.COMPLETED, 4), BACK, 3, 4, Share.FULL, 1),  # it is paid as a whole
         (ended(Outcome.COMPLETED, 4), UNIT, 0, 4, Share.NONE, 0),
-        (ended(Outcome.COMPLETED, 4), UNIT, 2, 2, Share.BY_UNIT, Fraction(1, 2)),
+        (ended(Outcome.COMPLETED, 4), UNIT, 2, 2, Share.FULL, 1),
         (ended(Outcome.COMPLETED, 2, FEWER), FULL, 2, 2, Share.FULL, 1),
-        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 1, 2, Share.BY_UNIT, Fraction(1, 2)),
+        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 1, 2, Share.FULL, 1),
+        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 0, 2, Share.NONE, 0),
         (ended(Outcome.COMPLETED, 2, FEWER), UNIT, 2, 2, Share.BY_UNIT, Fraction(1, 2)),
         (ended(Outcome.COMPLETED, 2, FEWER), BACK, 2, 2, Share.NONE, 0),
         (ended(Outcome.RETURNED, 1, STOPPED), UNIT, 1, 1, Share.BY_UNIT, Fraction(1, 4)),
@@ -531,7 +534,7 @@ def test_workers_are_told_what_stopping_means(rule: ShortPay, is_paid: bool) -> 
     told = tell_rules(VisitRules(20, when_stopped_early=rule), is_paid=is_paid, seconds=1800)
     assert told["about"].startswith("20 items, one after the other. You have 30 minutes")
     assert ("paid" in told["if_stopped"]) == is_paid
-    run = Rehearsal(1, 1, 1, visits=VisitRules(3, rule), pay_amount=0.1 if is_paid else 0.0)
+    run = Rehearsal(1, 1, 1, visits=VisitRules(3, rule), pay_amount=Money.of(0.1 if is_paid else 0))
     do(run, 1)
     run.give_back(run.take("ann", "page"))
     assert told["when_stopped"] in visit_of(run).why

@@ -12,11 +12,12 @@ import pytest
 from omegaconf import OmegaConf
 
 import mephisto_nb as mnb
-from mephisto_nb.config import foreign_settings
+from mephisto_nb.config import foreign_settings, registry
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.frames.run_frames import MetadataFrames
+from mephisto_nb.providers.prolific import ProlificProvider
 from mephisto_nb.utils import logging
 
 SECRET = "sesame"
@@ -373,6 +374,38 @@ def test_a_file_may_name_a_preset_its_codes_and_its_words(home: Path) -> None:
     own = "preset: prolific_by_link, details: {completion_code: C1-A2_b}, returned: {text: Bye., code: R1}"
     config = compose(home, f"{SECTION}  provider: {{_provider_type: external, {own}}}\n")
     assert config.mephisto.provider.details == {"completion_code": "C1-A2_b"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "base_url: https://elsewhere.example.org",
+        "app_url: https://elsewhere.example.org",
+        "base_url: http://127.0.0.1:1",
+    ],
+)
+def test_a_file_does_not_say_whom_a_token_is_shown_to(
+    home: Path, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(ProlificProvider, replace=True)
+    text = f"{SECTION}  provider: {{_provider_type: prolific, {setting}}}\n"
+    key, value = setting.split(": ")
+    with pytest.raises(ConfigError, match=f"mephisto.provider.{key}"):
+        compose(home, text)
+    compose(home, text, provider_args={key: value})
+    compose(home, f"{SECTION}  provider: {{_provider_type: prolific, base_url: https://api.prolific.com}}\n")
+
+
+def test_a_file_that_pays_without_a_look_is_told_of(
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(ProlificProvider, replace=True)
+    own = "_provider_type: prolific, auto_approve: true, signed_addresses: false"
+    compose(home, f"{SECTION}  provider: {{{own}}}\n")
+    assert "has every visit paid without your looking at it (mephisto.provider.auto_approve is true)" in caplog.text
+    assert "addresses that the crowd has not signed" in caplog.text
 
 
 def test_what_a_file_opens_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from playwright.async_api import async_playwright, expect
 
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import UsageError
-from mephisto_nb.kernel.run_secret import RunSecret
+from mephisto_nb.kernel.launching.run_secret import RunSecret
 from mephisto_nb.testing.simulated_workers import make_worker, simulate_workers
 from tests.chromium import FLAGS, find_chromium
 from tests.inside import frames_of, parts_of

@@ -131,6 +131,13 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     assert database.people.get_worker_facts(run.task_run_id, LINK, ["ann"])["ann"].grants == {"careful": 5}
     gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.runs.read_gates([run.task_run_id])]
     assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
+    visits = [
+        (row["worker_name"], row["outcome"], row["captured"]) for row in database.runs.read_visits([run.task_run_id])
+    ]
+    assert visits == ([("cyd", "returned", {"STUDY_ID": "s1"})] if revision >= "0009" else [])
+    assert [one.visit_id for one in found.agents] == [None] * len(found.agents)
+    kept = database.runs.read_crowd_memory(run.task_run_id)
+    assert kept == ({"study_id": "s1"} if revision >= "0010" else {})
     database.close()
 
 

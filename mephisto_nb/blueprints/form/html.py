@@ -31,6 +31,8 @@ _ATTRIBUTES = _words(
     " face headers height href hreflang id kind label lang loading loop muted open poster preload rel reversed role"
     " rowspan scope size sizes span src srclang srcset start style target title type valign value width"
 )
+#: By what marks it whoever presses an element leaves the task: see the page's visit.js.
+_LEAVES = "data-leave"
 _ADDRESSES = frozenset({"cite", "href", "poster", "src"})
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _ALLOWED_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
@@ -115,7 +117,9 @@ class _Cleaner(HTMLParser):
         return "".join(self._pieces)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _TAGS:
+        # A button that leaves asks for no answer.
+        is_to_leave = tag == "button" and _LEAVES in dict(attrs)
+        if tag not in _TAGS and not is_to_leave:
             self._refuse(f"<{tag}>", _INSTEAD.get(tag, f"There are: {', '.join(sorted(_TAGS))}."))
         written = "".join(self._attribute(tag, name, value) for name, value in attrs)
         self._pieces.append(f"<{tag}{written}>")
@@ -136,7 +140,7 @@ class _Cleaner(HTMLParser):
         self._pieces.append(data.replace("<", "") if is_style else escape(data, quote=False))
 
     def _attribute(self, tag: str, name: str, value: str | None) -> str:
-        if name not in _ATTRIBUTES and not name.startswith("aria-"):
+        if name not in _ATTRIBUTES and name != _LEAVES and not name.startswith("aria-"):
             self._refuse(f"<{tag} {name}=...>", "Leave the attribute out.")
         if name == "id" and is_taken(value or ""):
             self._refuse(f"id={value!r}", "The page uses it itself. Give it another one.")

@@ -40,7 +40,7 @@ def render_form(form: Form) -> str:
 
 def render_forms() -> str:
     """Write the page of rows that have different forms: each row's data holds its own, as `fill_form` makes it."""
-    script = f'<script type="module">{_script()}</script>'
+    script = f'<script type="module" data-runs-again="{START}">{_script()}</script>'
     return f"<style>{_style()}</style>${{{ROWS_FORM} | safe}}{script}"
 
 
@@ -106,10 +106,24 @@ def _draw(field: Field, element_id: str) -> str:
     return html
 
 
+#: The function by which a page begins with one form more.
+START = "mephistoStartForm"
+_BEGIN = """function start() {
+over?.abort();
+over = new AbortController();
+const { signal } = over;
+"""
+
+
 def _script() -> str:
-    """Join the scripts of the families, each with names of its own, and that of every form."""
+    """Join the scripts of the families, each with names of its own, and that of every form.
+
+    All of it is one function, which the page calls for each form that it shows, one after another: what the last call
+    listens for is over then.
+    """
     base, *families = read_beside("js")
-    return "\n".join([base, *(f"{{\n{one}}}" for one in families), _read("form.js")])
+    inner = "\n".join([base, *(f"{{\n{one}}}" for one in families), _read("form.js")])
+    return f"let over = null;\n\n{_BEGIN}\n{inner}}}\n\nglobalThis.{START} = start;\nstart();\n"
 
 
 def _style() -> str:

@@ -32,7 +32,7 @@ from mephisto_nb.model.changes import AddPayment, AddReview, ChangePayment, Chan
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay
 from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
-from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.model.task_run_args import stored_task_pay, unit_share
 from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
@@ -314,8 +314,8 @@ class RunWatch:
         task = self._task_args()
         return RunRules(
             provider_type=self._run.task_run.provider_type,
-            pay_amount=stored_task_pay(self._run.task_run.config).task_reward.split(
-                int(task.get("units_per_visit", 1))
+            pay_amount=unit_share(
+                stored_task_pay(self._run.task_run.config).task_reward, int(task.get("units_per_visit", 1))
             ),
             maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
             max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import BudgetExceededError, ConfigError
+from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.recruiting.memory import RunMemory
-from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money

@@ -73,10 +73,10 @@ class Chat {
     return { text: [talk.text, form.text].filter(Boolean).join("\n"), data: { ...form.data, messages: talk.data } };
   }
 
-  async giveBack() {
-    if (this.#task) return this.#task.giveBack();
+  async giveBack(reason = "") {
+    if (this.#task) return this.#task.giveBack(reason);
     const { returnUnit } = await import("./api.js");
-    await returnUnit(this.#agentId);
+    await returnUnit(this.#agentId, reason);
     this.#talk.forget();
   }
 
@@ -149,8 +149,8 @@ class Chat {
     document.getElementById("talk-state").scrollIntoView({ block: "center" });
   }
 
-  #sent(answer) {
+  #sent(answer, told) {
     this.#talk.forget();
-    this.#on.sent(answer);
+    this.#on.sent(answer, told);
   }
 }

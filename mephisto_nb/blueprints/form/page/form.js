@@ -14,10 +14,10 @@ const ready = ownFunctions().then((functions) => {
   own = functions;
   update();
 });
-for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event));
-body.addEventListener("input", update);
-body.addEventListener("change", update);
-form.addEventListener("submit", hold);
+for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event), { signal });
+body.addEventListener("input", update, { signal });
+body.addEventListener("change", update, { signal });
+form.addEventListener("submit", hold, { signal });
 update();
 
 /* The researcher's own functions, from files beside the page. */

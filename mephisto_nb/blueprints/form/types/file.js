@@ -8,7 +8,7 @@ addKind("file", {
 
 rules.extensions = (wanted, given) => given.every((one) => wanted.some((end) => one.toLowerCase().endsWith("." + end)));
 
-body.addEventListener("input", preview);
+body.addEventListener("input", preview, { signal });
 
 /* Show what a file is, before it is sent. */
 function preview({ target }) {

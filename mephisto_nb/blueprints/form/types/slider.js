@@ -21,10 +21,10 @@ rules.on_scale = ([least, most, step], given) =>
   given.every((one) => one >= least && one <= most && Math.abs((one - least) / step - Math.round((one - least) / step)) < 1e-6);
 
 /* Who means just the place where an untouched slider stands says so by a click, Space or Enter. */
-body.addEventListener("click", ({ target }) => settle(target));
+body.addEventListener("click", ({ target }) => settle(target), { signal });
 body.addEventListener("keydown", (event) => {
   if ([" ", "Enter"].includes(event.key) && settle(event.target)) event.preventDefault();
-});
+}, { signal });
 
 function settle(range) {
   if (!range.matches("[data-untouched] > [type=range]") || range.disabled) return false;

@@ -63,9 +63,10 @@ export async function submitOnboarding(agentId, registrationId, json) {
   return detailsOf(await postJSON("submit_onboarding", { provider_data: content }));
 }
 
-export async function returnUnit(agentId) {
+/* Give a unit back; `reason` says why, if that matters: "no_consent". */
+export async function returnUnit(agentId, reason = "") {
   try {
-    await postJSON("return_unit", { USED_AGENT_ID: agentId });
+    await postJSON("return_unit", { USED_AGENT_ID: agentId, ...(reason && { reason }) });
   } catch (error) {
     if (!error.isDuplicate) throw error; // the first time it was not heard that it had got through
   }

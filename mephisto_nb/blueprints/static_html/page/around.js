@@ -12,6 +12,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   const SECONDS = 1000;
   const PATIENCE = 600 * SECONDS;
   const READ_FOR = 600;
+  const LEAVES_AFTER = 10 * SECONDS;
   const MOST_SHOWN = 20_000;
   const home = new URL("./", document.baseURI);
   const ROUTES = new Set([
@@ -40,7 +41,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   window.fetch = async (address, options = {}) => {
     const route = routeOf(address);
     try {
-      const response = await fetch(lead(address), options);
+      const response = await (route === "request_agent" ? askForWork : fetch)(lead(address), options);
       if (ROUTES.has(route)) void told(response.clone()).then((answer) => watch(route, response.status, answer, options.body));
       return response;
     } catch (error) {
@@ -48,6 +49,18 @@ A classic script, in a scope of its own: bundles find no names here but those of
       throw error;
     }
   };
+
+  /* Ask for work; again while the crowd cannot be asked who comes, and while all of a visit's work is with others. */
+  async function askForWork(address, options) {
+    for (let rest = SECONDS; ; rest = Math.min(2 * rest, 30 * SECONDS)) {
+      const response = await fetch(address, options);
+      const details = (await told(response.clone()))?.data;
+      if (details?.visit_ended) showExit(details);
+      const isToCome = details?.may_pass && (details.failure_code === "not_vouched" || config.visit);
+      if (!isToCome || typeof options?.body !== "string") return response;
+      await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+  }
 
   const told = async (response) => (/json/.test(response.headers.get("Content-Type")) ? response.json().catch(() => null) : null);
 
@@ -137,6 +150,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   const finish = window.handleSubmitToProvider;
 
   window.handleSubmitToProvider = async (answer) => {
+    if (config.visit) return followVisit();
     const way = typeof window.renewRegistration === "function" ? config.next_unit : undefined;
     if (way !== "comes" && way !== "asked") return finish(answer);
     say("Thank you", "Your work was sent. Looking whether there is more for you…");
@@ -155,6 +169,39 @@ A classic script, in a scope of its own: bundles find no names here but those of
     });
   };
 
+  /* Within a visit, what follows is told by who is asked for it: the next unit, or the way back. */
+  async function followVisit() {
+    const next = await ask({}).catch(() => null); // where it is over, asking has shown the way back
+    if (next?.agent_id) {
+      isTouched = true;
+      location.reload();
+    } else if (!next?.visit_ended) say("Thank you", "Your work was sent. You can close this page now.");
+  }
+
+  /* Say how a visit has ended, with the way back to the crowd. */
+  function showExit({ visit_ended: ended, exit, failure_reason: reason }) {
+    const title = ended.outcome === "completed" ? "Thank you. You are done." : "Your visit is over";
+    const url = /^https?:/i.test(exit?.url ?? "") ? exit.url : null;
+    const isWhole = ended.outcome === "completed" && ended.done >= ended.asked;
+    const words = [isWhole && exit?.text ? "" : reason, exit?.text].filter(Boolean).join(" ");
+    let timer = 0;
+    const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
+    if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(timer);
+    say(title, words, null, acts);
+    if (exit?.code) card.append(codeOf(exit.code));
+    if (url && exit.automatic) timer = setTimeout(() => location.assign(url), LEAVES_AFTER);
+  }
+
+  function codeOf(code) {
+    const label = made("label", { textContent: "Your code " });
+    const field = made("input", { value: code, readOnly: true });
+    label.append(field, " ", button("Copy the code", () => {
+      field.select();
+      void navigator.clipboard?.writeText(code).catch(() => {});
+    }));
+    return label;
+  }
+
   function goOn(agentId) {
     try {
       window.sessionStorage.setItem("mephisto:came", agentId);
@@ -169,7 +216,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   async function ask(more) {
     const body = JSON.stringify({ provider_data: { ...window.getAgentRegistration(), ...more }, client_timestamp: Date.now() / SECONDS });
     const headers = { "Content-Type": "application/json" };
-    return (await (await fetch(new URL("request_agent", home), { method: "POST", headers, body })).json()).data;
+    return (await (await askForWork(new URL("request_agent", home), { method: "POST", headers, body })).json()).data;
   }
 
   for (const kind of ["pointerdown", "keydown", "input"]) {

@@ -9,11 +9,12 @@ import { Live } from "./live.js";
 import { askName } from "./name.js";
 import { Next } from "./next.js";
 import { Patience, persist } from "./patience.js";
-import { fillIn, notify, put, show, wire } from "./screens.js";
+import { choose, fillIn, notify, put, show, wire } from "./screens.js";
 import { handIn } from "./sending.js";
 import { Task } from "./task.js";
 import { knowFiles } from "./template.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
+import { Visit, copyCode, keepEnd, keptEnd, onLeave, showExit, stayHere } from "./visit.js";
 
 const PATIENCE = 2000;
 const LEFT = new Set(["expired", "returned", "timeout", "disconnect", "partner disconnect"]);
@@ -27,17 +28,19 @@ const SAID_FOR = 10_000;
 const WAITING = new Set(["loading", "waiting"]);
 
 const dialog = document.getElementById("return-dialog");
+const returnRow = document.getElementById("return-row");
 let kind = null;
 let task = null;
 let live = null;
 let next = null;
+let visit = new Visit(null);
 let config = {};
 let closedAt = null;
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
 `preview(config)` what visitors see. What `open` gives has `isSending`, `isUntouched`,
 `hasUnsent`, `written()`, `giveBack()` and `close()`, and, if it likes, `heard(status)`, which tells that a status is no end, `connect(live)`, `update(data)` and `confirmed()`. A kind
-whose `canFollow()` is true opens the next unit on the same page. */
+whose `canFollow()` is true opens the next unit on the same page; within a visit, one whose `canGoOn()` is. */
 export function serve(kindOfTask, actions = {}) {
   document.getElementById("unready")?.remove();
   kind = kindOfTask;
@@ -52,8 +55,11 @@ export function serve(kindOfTask, actions = {}) {
     stay: () => dialog.close(),
     "ask-return": askReturn,
     return: giveBack,
+    "stay-here": stayHere,
+    "copy-code": copyCode,
     ...actions,
   });
+  onLeave(leaveBy);
   pruneDrafts();
   onContact(sayWhetherLost);
   window.addEventListener("pagehide", letGo);
@@ -66,11 +72,12 @@ async function start() {
   config = await persist(getTaskConfig, waitForNetwork);
   closedAt = config.closed_at ?? null;
   next = new Next(config.next_unit, closedAt);
+  visit = new Visit(config.visit);
   identity.tellRun(config.run_id ?? "");
   knowFiles(config.file_names);
   showTitle(config.task_title);
-  if (identity.isPreview()) return closedAt ? refuse("run_over") : visit();
-  const ended = identity.howItEnded();
+  if (identity.isPreview()) return closedAt ? refuse("run_over") : showVisitors();
+  const ended = visit.isThere ? null : identity.howItEnded();
   if (ended === "sent") return thankFor(identity.lastAgent());
   if (ended) return end(ended);
   const details = await register();
@@ -78,7 +85,7 @@ async function start() {
 }
 
 /* Whoever comes without a name has a look; or is asked for it, where the crowd takes a name for granted. */
-async function visit() {
+async function showVisitors() {
   const { name_parameter: parameter, has_preview: hasPreview } = config;
   if (!parameter || hasPreview) await kind.preview(config);
   if (parameter) askName(parameter, hasPreview);
@@ -97,10 +104,21 @@ async function register() {
   const patience = new Patience();
   for (;;) {
     const details = await ask();
-    if (details?.failure_code !== "paused") return details;
-    show("waiting", { words: "paused" });
+    const words = whatIsAwaited(details);
+    if (words === null) return details;
+    task?.close();
+    task = null;
+    show("waiting", { words });
     await patience.rest();
   }
+}
+
+/* What somebody waits for who gets nothing yet, but will; null: they need not wait. */
+function whatIsAwaited(details) {
+  const { failure_code: code, may_pass: mayPass } = details ?? {};
+  if (code === "paused") return "paused";
+  if (code === "not_vouched") return "vouching";
+  return visit.isThere && mayPass ? "none" : null;
 }
 
 /* Ask for a unit, for as long as it takes. */
@@ -126,6 +144,8 @@ async function sayWhoIsAwaited() {
 
 function refuse(code, reason) {
   const isOver = code === "run_over";
+  const kept = isOver && visit.isThere ? keptEnd() : null;
+  if (kept) return showExit(kept);
   show("refused", {
     words: code || "other",
     also: WORTH_RETRYING.has(code) ? ["retry"] : [],
@@ -138,14 +158,17 @@ function refuse(code, reason) {
 
 async function work(details) {
   const { agent_id: agentId, status, failure_code: code, failure_reason: reason } = details;
+  if (visit.hasEnded(details)) return leaveFor(details);
   if (agentId === null || agentId === undefined) return refuse(code, reason);
   if (DONE.has(status)) return thankFor(agentId);
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
   identity.markAgent(agentId);
   identity.onSentElsewhere(() => task && !task.isSending && warn("answered"));
   reportAs(agentId);
+  const place = visit.showPlace(details.visit);
+  choose(returnRow, visit.done > 0 ? "stop" : "other");
   if (agentId.startsWith(ONBOARDING)) return introduce(agentId, details);
-  const on = { sent, refused, trouble: waitForNetwork };
+  const on = { sent, refused, trouble: waitForNetwork, ready: place ? `${place}. Your task is ready.` : undefined };
   task = await kind.open(agentId, details, on, config);
   task.agentId = agentId;
   live = new Live(agentId, heard, task.update ? (data) => task?.update(data) : null, () => task?.confirmed?.());
@@ -166,6 +189,7 @@ async function introduce(agentId, { init_task_data: data, deadline_in_seconds: s
 function goOn(_answer, details) {
   if (details.agent_id || details.failure_code === "paused") return location.reload(); // it is found by who asks
   leave();
+  if (visit.hasEnded(details)) return leaveFor(details);
   refuse(details.failure_code, details.failure_reason);
 }
 
@@ -179,6 +203,7 @@ function heard(status, at = null) {
   }
   if (task.isSending) return; // what is on its way decides for itself
   if (task.heard?.(status) && !at) return;
+  if (visit.isThere && !at && (LEFT.has(status) || DONE.has(status)) && !kind.goesOn?.(status)) return askOn(true);
   if (LEFT.has(status) && !kind.goesOn?.(status)) end(status);
   else if (DONE.has(status)) end(task.hasUnsent ? "answered" : "sent");
   else if (at) warn("over");
@@ -198,11 +223,13 @@ async function lookWhoIsThere() {
 }
 
 function refused(error) {
+  if (visit.isThere && error.code !== "run_over") return askOn(true);
   if (error.code === "already_sent") return end("answered");
   end(error.code === "run_over" ? "over" : "other", error.code === "run_over" ? "" : error.message);
 }
 
-function sent(answer) {
+function sent(answer, told) {
+  if (visit.isThere) return goOnInVisit(told);
   end("sent");
   identity.tellProvider(answer);
 }
@@ -258,6 +285,79 @@ function thank() {
   void next.follow(take).catch(fail);
 }
 
+/* -- Within a visit --------------------------------------------------------------------------------------------- */
+
+/* An answer of the visit has arrived: show the next unit, or the way back. Until then, the page stays as it is. */
+function goOnInVisit(told) {
+  if (told?.exit) keepEnd({ exit: told.exit }); // in case nobody can be asked any more
+  keeping.withdraw();
+  tellNotice();
+  askOn();
+}
+
+/* Ask what follows; what was written and could not be sent (`isLost`) is offered for keeping. */
+function askOn(isLost = false) {
+  const written = isLost ? lastWritten() : null;
+  const old = task;
+  const isOpen = old !== null && !isLost;
+  live?.close();
+  live = null;
+  if (isLost) leave();
+  if (dialog.open) dialog.close();
+  if (!isOpen) show("loading");
+  keeping.offer(written);
+  void followOn(old).catch(fail);
+}
+
+async function followOn(old) {
+  const isHeld = task !== null; // its page is still to be seen
+  const slow = setTimeout(() => isHeld && closeOld(old) && show("waiting", { words: "here" }), PATIENCE);
+  const details = await register().finally(() => clearTimeout(slow));
+  closeOld(old);
+  if (!details) return;
+  const isNext = details.agent_id !== null && details.agent_id !== undefined;
+  if (isNext && isHeld && !kind.canGoOn?.()) return location.reload();
+  await work(details);
+}
+
+function closeOld(old) {
+  if (task === old) task = null;
+  old?.close();
+  return true;
+}
+
+/* The visit is over: say how, and show the way back. */
+function leaveFor(details) {
+  leave();
+  visit.hide();
+  if (dialog.open) dialog.close();
+  keepEnd(details);
+  showExit(details);
+  void offerAnother();
+}
+
+/* By links that serve again, another visit may begin. */
+async function offerAnother() {
+  if (!(await next.isThere()) || document.body.dataset.screen !== "exit") return;
+  for (const place of document.querySelectorAll('section[data-screen="exit"] [data-when="more"]')) place.hidden = false;
+}
+
+/* Somebody leaves by a button of the task's own, such as one that says that they do not agree to take part. */
+async function leaveBy(reason) {
+  if (task === null || task.isSending) return;
+  await giveBackFor(reason).catch(askReturn);
+}
+
+async function giveBackFor(reason = "") {
+  await task.giveBack(reason);
+  if (!visit.isThere) return end("returned");
+  leave();
+  visit.hide();
+  show("loading");
+  const details = await register();
+  if (details) await work(details);
+}
+
 /* Show the unit that has come by itself. */
 async function take(details) {
   identity.markCame(details.agent_id);
@@ -267,7 +367,7 @@ async function take(details) {
 
 /* Who goes away from a unit that came by itself, and has not begun with it, gives it back. */
 function letGo(event) {
-  if (event.persisted || task === null || task.isSending || !task.agentId || !task.isUntouched) return;
+  if (visit.isThere || event.persisted || task === null || task.isSending || !task.agentId || !task.isUntouched) return;
   if (identity.hasCome(task.agentId)) returnInPassing(task.agentId);
 }
 
@@ -328,19 +428,21 @@ async function saySince(screen) {
 /* -- Giving back ------------------------------------------------------------------------------------------------ */
 
 function askReturn() {
-  put(dialog, {});
-  dialog.showModal();
+  const { words, fill } = visit.question();
+  choose(dialog, words);
+  put(dialog, fill);
+  if (!dialog.open) dialog.showModal();
 }
 
 async function giveBack(button) {
   if (task === null) return;
   button.disabled = true;
   try {
-    await task.giveBack();
-    end("returned");
+    await giveBackFor();
+    dialog.close();
   } catch (error) {
     const unreachable = "That did not get through. Please check your connection, and try again.";
-    put(dialog, { reason: error.mayPass ? unreachable : error.message || unreachable });
+    put(dialog, { ...visit.question().fill, reason: error.mayPass ? unreachable : error.message || unreachable });
   } finally {
     button.disabled = false;
   }

@@ -12,11 +12,12 @@ const PLAIN_WORDS = {
   429: "Too many answers are on their way. Please wait a minute, then send it again.",
 };
 
-/* Resolves once the router has the answer on its disk; rejects with what it said where it will never take it. */
+/* Resolves with what the router told once it has the answer on its disk; rejects with what it said where it will never
+take it. */
 export async function send(agentId, { json, files }) {
   say("sending");
   try {
-    await persist(
+    return await persist(
       () => submitTask(agentId, json, files),
       () => say("retrying"),
     );

@@ -11,7 +11,8 @@ import { clearProblem } from "./problems.js";
 import { announce, show } from "./screens.js";
 import { explain, hush, send } from "./sending.js";
 import { Submits } from "./submits.js";
-import { fill, insert, runScripts } from "./template.js";
+import { fill, insert, runScripts, runsAgain, takeOut } from "./template.js";
+import { prepareLeaving } from "./visit.js";
 import { keepWords, restoreWords } from "./wording.js";
 
 const ownSubmit = document.getElementById("own-submit");
@@ -19,6 +20,7 @@ const returnRow = document.getElementById("return-row");
 const title = document.getElementById("task-title");
 
 let isLasting = false;
+let isRunningOnce = false;
 
 export class Task {
   #agentId;
@@ -93,8 +95,8 @@ export class Task {
     }
   }
 
-  async giveBack() {
-    await returnUnit(this.#agentId);
+  async giveBack(reason = "") {
+    await returnUnit(this.#agentId, reason);
     await this.#draft.forget();
   }
 
@@ -145,6 +147,9 @@ export class Task {
 have done, and its styles, nobody can take back. */
 export const canFollow = () => !isLasting;
 
+/* The same within a visit: styles are taken out again, and scripts that say so are run anew. */
+export const canGoOn = () => !isRunningOnce;
+
 /* The task as visitors see it: nothing can be typed or sent. */
 export async function showPreview(html, data) {
   show("preview");
@@ -162,8 +167,11 @@ async function fillPage(html, data, handle) {
   const names = { mephisto_agent_id: handle.agentId ?? "", provider_worker_id: window.getWorkerName() ?? "" };
   const filled = fill(html, { ...names, ...data });
   isLasting ||= filled.scripts.length > 0 || filled.sheets.length > 0;
+  isRunningOnce ||= filled.scripts.some(({ script }) => !runsAgain(script));
   place.hidden = false;
+  takeOut();
   insert(filled, body);
+  prepareLeaving(body);
   takeIn();
   keepWords();
   if (body.querySelector("h1")) title.hidden = true;

@@ -152,6 +152,14 @@ function takeApart(parsed) {
   return { nodes: [...parsed.childNodes], sheets, inline, scripts, ownColours };
 }
 
+let sheetsInUse = [];
+
+/* Take the styles of the last template out again. */
+export function takeOut() {
+  document.adoptedStyleSheets = document.adoptedStyleSheets.filter((sheet) => !sheetsInUse.includes(sheet));
+  sheetsInUse = [];
+}
+
 /* Put a filled template into `place`. */
 export function insert({ nodes, sheets, inline, ownColours, direction, lines }, place) {
   (place.closest("#task-form") ?? place).dir = direction;
@@ -164,6 +172,7 @@ export function insert({ nodes, sheets, inline, ownColours, direction, lines }, 
     return sheet;
   });
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, ...added];
+  sheetsInUse = added;
   for (const element of lines) {
     if (getComputedStyle(element).whiteSpace === "normal") element.classList.add("keeps-lines");
   }
@@ -172,6 +181,7 @@ export function insert({ nodes, sheets, inline, ownColours, direction, lines }, 
 /* Run scripts one after the other, then tell them that the page is there, as their authors expect of any page. */
 export async function runScripts(scripts) {
   if (scripts.length === 0) return;
+  runs += 1;
   await loaded(); // or what they listen for would come twice
   for (const one of scripts) await runScript(one);
   document.dispatchEvent(new Event("DOMContentLoaded", { bubbles: true }));
@@ -183,10 +193,26 @@ const loaded = () => new Promise((resolve) => {
   else window.addEventListener("load", resolve, { once: true });
 });
 
+/* Whether a script bears to be run for one unit after another on one page: it puts away what it has set up before. */
+export const runsAgain = (script) => script.hasAttribute("data-runs-again");
+
+let runs = 0;
+
+/* A module runs once for each address. */
+function addressToRun(script) {
+  const src = script.getAttribute("src");
+  return script.type === "module" && runsAgain(script) && runs > 1 ? `${src}${src.includes("?") ? "&" : "?"}run=${runs}` : src;
+}
+
+/* What a script has named to be called in its place, once it was run; undefined: it is to be run. */
+const callInstead = ({ dataset }) => (dataset.runsAgain ? globalThis[dataset.runsAgain] : undefined);
+
 /* A script runs where it was written: it may look for what stands beside it. */
 function runScript({ place, script: written }) {
+  const call = callInstead(written);
+  if (typeof call === "function") return Promise.resolve(call());
   return new Promise((resolve, reject) => {
-    const src = written.getAttribute("src");
+    const src = addressToRun(written);
     const script = document.createElement("script");
     for (const { name, value } of written.attributes) if (name !== "src") script.setAttribute(name, value);
     script.addEventListener("load", resolve);

@@ -4,14 +4,16 @@ import { getSample, getText } from "./api.js";
 import { serve } from "./page.js";
 import { persist } from "./patience.js";
 import { show } from "./screens.js";
-import { Task, canFollow, showPreview } from "./task.js";
+import { Task, canFollow, canGoOn, showPreview } from "./task.js";
 
-serve({ open, preview, canFollow });
+serve({ open, preview, canFollow, canGoOn });
+
+let html = null;
 
 async function open(agentId, { init_task_data: data, deadline_in_seconds: seconds }, on) {
-  const html = await persist(() => getText("task.html"), on.trouble);
+  html ??= await persist(() => getText("task.html"), on.trouble);
   const task = new Task(agentId, on.sent, on.refused);
-  await task.open(html, data, seconds);
+  await task.open(html, data, seconds, on.ready);
   return task;
 }
 

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("short", sa.Text()),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("told_at", sa.Float()),
+        sa.Column("reward", sa.BigInteger(), nullable=False, server_default="0"),
         sa.CheckConstraint(_one_of("outcome", _OUTCOMES), name="outcome"),
         sa.CheckConstraint(_one_of("short", _SHORT), name="short"),
     )

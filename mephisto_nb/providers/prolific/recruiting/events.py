@@ -1,0 +1,89 @@
+"""What Prolific tells of by itself: subscribed to for one run, verified, and ended with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mephisto_nb.errors import OutcomeUnknown, SignatureError
+from mephisto_nb.model.crowd import CrowdEvent
+from mephisto_nb.providers.prolific.account import ProlificAccount
+from mephisto_nb.providers.prolific.api import ProlificAPI
+from mephisto_nb.providers.prolific.objects import ProlificHook
+from mephisto_nb.providers.prolific.signing import verify_hook
+from mephisto_nb.utils.proofs import Secret
+
+#: What a run is told of.
+EVENT_TYPES = ("submission.status.change", "study.status.change")
+
+
+class ProlificEvents:
+    """The subscriptions of one run, and the secret by which it knows what is Prolific's.
+
+    A workspace has one secret for all who listen. It is never made anew where there is one: that would silence the
+    others.
+    """
+
+    def __init__(self, account: ProlificAccount) -> None:
+        self._account = account
+        self._secret: Secret | None = None
+
+    async def subscribe(self, workspace_id: str, target_url: str) -> None:
+        """Have events delivered to an address; what is subscribed already is left as it is."""
+        async with self._account.asking() as api:
+            self._secret = await api.hooks.secret(workspace_id) or await _make_secret(api, workspace_id)
+            there = [one for one in await self._ours(api, workspace_id) if one.target_url == target_url]
+            for event_type in EVENT_TYPES:
+                own = [one for one in there if one.event_type == event_type]
+                if any(one.is_enabled for one in own):
+                    continue
+                for one in own:  # made, and not confirmed: what has to be said back is known no more
+                    await api.hooks.delete(one.id)
+                await api.hooks.subscribe(workspace_id, event_type, target_url)
+
+    async def end(self, workspace_id: str, run_url: str) -> None:
+        """End what was subscribed for addresses of a run; again: nothing."""
+        below = run_url.rstrip("/") + "/"
+        async with self._account.asking() as api:
+            for one in await self._ours(api, workspace_id):
+                if one.target_url.startswith(below):
+                    await api.hooks.delete(one.id)
+
+    def read(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:
+        """Return what a delivery tells; None: nothing that a run asked for.
+
+        Raises
+        ------
+        ValueError
+            It is not Prolific's, or too old.
+        """
+        if self._secret is None:
+            raise ValueError("An event came, and nothing was subscribed to. Who sent it cannot be known.")
+        try:
+            event = verify_hook(self._secret, body, headers, now=now)
+        except SignatureError as error:
+            raise ValueError(str(error)) from error
+        if event.event_type not in EVENT_TYPES:
+            return None
+        is_visit = event.event_type.startswith("submission.")
+        visit, study = (event.resource_id, "") if is_visit else ("", event.resource_id)
+        # Without an id, the same event is recognised by what it tells.
+        event_id = event.id or f"{event.event_type}:{event.resource_id}:{event.status}"
+        return CrowdEvent(event_id, visit, study, event.at)
+
+    async def _ours(self, api: ProlificAPI, workspace_id: str) -> list[ProlificHook]:
+        hooks = [
+            one
+            for is_enabled in (True, False)
+            for one in await api.hooks.of_workspace(workspace_id, is_enabled=is_enabled)
+        ]
+        return [one for one in hooks if one.event_type in EVENT_TYPES]
+
+
+async def _make_secret(api: ProlificAPI, workspace_id: str) -> Secret:
+    try:
+        return await api.hooks.make_secret(workspace_id)
+    except OutcomeUnknown:
+        made = await api.hooks.secret(workspace_id)
+        if made is None:
+            raise
+        return made

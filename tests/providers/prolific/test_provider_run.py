@@ -1,0 +1,129 @@
+"""A whole run with a stand-in of Prolific: people come, close their tabs, are approved, and are paid to the penny."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from mephisto_nb.config import registry
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.kernel.visits import telling
+from mephisto_nb.model.crowd import CrowdEvent, Offer
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.prolific import ProlificProvider
+from mephisto_nb.run import TaskRun
+from mephisto_nb.testing.page_client import PageClient
+from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
+from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.inside import parts_of
+from tests.kernel.conftest import data_dir, make_operator
+from tests.kernel.conftest import operator as real_operator
+from tests.kernel.runs import ABOUT, rows
+from tests.providers.prolific.offers import Memory
+
+__all__ = ["data_dir", "make_operator", "real_operator"]
+
+
+@pytest.fixture
+async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator[ProlificStandIn]:
+    """A stand-in that goes by the real time, and takes none for what it does."""
+    async with ProlificStandIn(StandInSettings(publishing=0, processing=0)) as prolific:
+        monkeypatch.setenv("PROLIFIC_TOKEN", prolific.token.reveal())
+        monkeypatch.setenv("MEPHISTO_CONFIG", str(tmp_path / "config.yml"))
+        monkeypatch.setattr(telling, "HEARD_WITHIN", 0.1)  # their tabs are closed: nobody asks how it ended
+        monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+        registry.PROVIDERS.register(ProlificProvider, replace=True)
+        yield prolific
+
+
+async def launch(operator: Operator, crowd: ProlificStandIn, units: int) -> tuple[TaskRun, ProlificProvider]:
+    """Launch a run, and open its study."""
+    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600}
+    own = {"base_url": crowd.url, "estimated_minutes": 3}
+    config = compose("mock", provider="prolific", provider_args=own, task=task)
+    run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
+    provider = parts_of(run).provider
+    assert isinstance(provider, ProlificProvider)
+    about = (run.task_run_id, "Moods", "Name them", run.url, Money.of("0.50", "GBP"), units, 600.0)
+    offer = Offer(*about, events_url=parts_of(run).events_url)
+    assert (await provider.recruiter.quote(offer)).troubles == ()
+    await provider.recruiter.open(offer, Memory())
+    return run, provider
+
+
+async def work(run: TaskRun, entry_url: str, participant: Participant) -> None:
+    """Do the work of somebody who came by this address, and close the tab."""
+    async with PageClient() as session:
+        worker = SimulatedWorker("", run.url, session, link=entry_url)
+        details = await worker.register()
+        assert details["agent_id"], details
+        await worker.submit(details["agent_id"], {"mood": "glad"})
+
+
+def listen(run: TaskRun, provider: ProlificProvider) -> list[CrowdEvent]:
+    """Return what Prolific posts to the run from now on."""
+    heard: list[CrowdEvent] = []
+
+    def take(at: float, headers: Mapping[str, str], body: bytes) -> None:
+        event = provider.recruiter.read_event(headers, body, at)
+        assert event is not None
+        heard.append(event)
+
+    parts_of(run).link.crowd_events.listeners.append(take)
+    return heard
+
+
+async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, provider = await launch(real_operator, crowd, 3)
+
+    heard = listen(run, provider)
+    people = crowd.participants(5)
+    report = await people.come(partial(work, run))
+    assert report.counts["NO PLACE"] == 2
+    await run.completed()
+    told = {one.id: one.status for one in crowd.world.submissions.values()}
+    assert list(told.values()) == ["AWAITING REVIEW"] * 3
+    assert {one.registration_id for one in heard if one.registration_id} == set(told)
+    outcome = await run.review.approve(bonus=0.2)
+    assert set(outcome["trouble"]) == {""}
+    crowd.advance(120)
+    paid = sorted((one.kind, one.price.amount) for one in crowd.books.payments)
+    assert paid == [("bonus", 20)] * 3 + [("reward", 50)] * 3
+    payments = run.payments()
+    assert set(payments["status"]) == {"sent"}
+    taken = sum(one.price.total - one.price.amount for one in crowd.books.payments)
+    assert round(payments["fees"].sum() * 100) == taken
+    assert crowd.books.problems() == []
+
+
+async def test_who_comes_by_ids_that_were_changed_is_nobody(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 1)
+    refused: list[str] = []
+
+    async def pretend(entry_url: str, participant: Participant) -> None:
+        async with PageClient() as session:
+            changed = entry_url.replace(participant.id, "5f" + "0" * 22)
+            details = await SimulatedWorker("", run.url, session, link=changed).register()
+            assert details["agent_id"] is None
+            refused.append(details["failure_reason"])
+
+    await crowd.participants(1).come(pretend)
+    assert "Prolific has made it for somebody else" in refused[0]
+    assert run.agents().empty
+
+
+async def test_the_token_is_in_nothing_that_a_run_keeps(
+    real_operator: Operator, crowd: ProlificStandIn, data_dir: Any
+) -> None:
+    _, provider = await launch(real_operator, crowd, 1)
+    await provider.recruiter.close()
+    await real_operator.shutdown()
+    token = crowd.token.reveal().encode()
+    kept = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert len(kept) > 5
+    assert [path.name for path in kept if token in path.read_bytes()] == []
