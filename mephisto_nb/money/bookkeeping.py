@@ -193,6 +193,14 @@ class Bookkeeper(RunHelper):
             self._notes[f"{_BOOKS} {kind} {repair}"] = f"{reason.rstrip('.')} ({kind}). {what_to_do(first)}"
 
 
+def bookkeepers_of(run: RunFrames, live: LiveRun, supervisor: Supervisor) -> list[Bookkeeper]:
+    """Return who keeps the books of a run; nobody, where its crowd does not recruit, or counts no visits."""
+    study = live.parts.study
+    if study is None or live.parts.engine.rules.visits is None:
+        return []
+    return [Bookkeeper(run, live, study, supervisor)]
+
+
 def _first_sentence(troubles: Sequence[Trouble]) -> str:
     words = troubles[0].words
     return words if ". " in words else f"{words.rstrip('.')}. It is asked for again by itself."

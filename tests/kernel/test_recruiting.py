@@ -221,7 +221,7 @@ async def test_the_next_kernel_finds_the_study(make_operator: Callable[..., Oper
     assert market.asked == ["quote", "open"]
     await (await make_operator().reconnect(run.task_run_id)).steering.pause_launching()
     await market.heard("pause")
-    assert market.asked == ["quote", "open", "open", "pause"]
+    assert [one for one in market.asked if one not in ("visits", "study")] == ["quote", "open", "open", "pause"]
     assert market.recalled[-1]["study_id"] == "s1"
     assert market.offers[1].places == market.offers[0].places
 
