@@ -1,4 +1,4 @@
-"""A run is offered to its crowd, and its study follows it: opened at the launch, found again after a restart, and led along until the end.
+"""A run is offered to its crowd at the launch, and its study follows it until the end, whoever drives it.
 
 It is paused and goes on with the run, has as many places as are needed, and is closed when the run ends. A crowd that
 cannot be reached is asked again after growing pauses, and never fails the run.
