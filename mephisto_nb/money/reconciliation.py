@@ -35,6 +35,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.visit_steps import TOLD, note_told
 from mephisto_nb.rules.visits import end
 from mephisto_nb.utils.calling import face
+from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 
 RECONCILIATION_COLUMNS = (
@@ -142,6 +143,11 @@ async def _in_turns(visits: AsyncIterator[CrowdVisit]) -> AsyncIterator[CrowdVis
 
 
 def _compare(run: RunFrames, theirs: Sequence[CrowdVisit], *, alone: bool = False) -> Comparison:
+    with no_collection():
+        return _hold_against(run, theirs, alone=alone)
+
+
+def _hold_against(run: RunFrames, theirs: Sequence[CrowdVisit], *, alone: bool) -> Comparison:
     there = {one.registration_id: one for one in theirs}
     rows = {row["visit_id"]: row for row in run.database.runs.read_visits([run.task_run_id])}
     if alone:
@@ -426,7 +432,7 @@ class RunReconciliation:
         recruiter = await recruiter_of(self._run)
         await close_if_over(self._run, recruiter)
         found = await compare_all(self._run, recruiter)
-        return differences_frame(found.differences)
+        return await in_thread(differences_frame, found.differences)
 
     async def repair(self, rows: pd.DataFrame | None = None) -> pd.DataFrame:
         """Repair differences, and return what became of each.
@@ -457,10 +463,12 @@ class RunReconciliation:
         wanted = None if rows is None else _read_rows(rows)
         recruiter = await recruiter_of(self._run)
         found = await compare_all(self._run, recruiter)
-        chosen = [one for one in found.differences if not one.needs_person]
-        if wanted is not None:
-            chosen = list(_choose(found.differences, wanted))
-        return repairs_frame(await Repairer(self._run, recruiter, found).repair(chosen))
+        if wanted is None:
+            repaired = await repair_all(self._run, recruiter, found)
+        else:
+            chosen = await in_thread(lambda: list(_choose(found.differences, wanted)))
+            repaired = await Repairer(self._run, recruiter, found).repair(chosen)
+        return await in_thread(repairs_frame, repaired)
 
     def __call__(self) -> Awaitable[pd.DataFrame]:
         """Return one row a difference: `differences`, which says more. To be awaited."""
