@@ -36,7 +36,7 @@ from tests.source_tree import (
 
 #: Classes that may have more than 20 methods of their own or 300 lines, and why.
 LARGE_CLASSES = {
-    "mephisto_nb.run.TaskRun": "a face: 26 names to type, each of which hands on to what does it",
+    "mephisto_nb.run.TaskRun": "a face: 27 names to type, each of which hands on to what does it",
     "mephisto_nb.ports.blueprint.Blueprint": "a port: each name is one thing that a kind of task may say",
     "mephisto_nb.blueprints.static_html.blueprint.StaticHTMLBlueprint": "says what that port asks",
     "mephisto_nb.blueprints.form.blueprint.FormBlueprint": "says what that port asks",
@@ -323,7 +323,7 @@ def test_no_class_has_over_25_public_names() -> None:
 
 
 #: Of a run: its frames, its panels, and what it is.
-MOST_OF_A_FACE = 26
+MOST_OF_A_FACE = 27
 
 
 @pytest.mark.parametrize("face", ["Operator", "TaskRun"])
