@@ -20,7 +20,7 @@ from mephisto_nb.frames.frames import typed
 from mephisto_nb.kernel.launch import RunPlan
 from mephisto_nb.model.money import Money, count, total
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.states import UNIT_OPEN, Gate, PaymentKind, UnitStatus
+from mephisto_nb.model.states import UNIT_OPEN, PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.money.fees import FeeRate, fee_rate_of
 from mephisto_nb.money.forecast import Forecast
@@ -349,9 +349,7 @@ def with_fees(amount: Money, fees: FeeRate) -> Money:
 
 
 def _gate_units(plan: RunPlan) -> int:
-    gold, screening = plan.gates.entry(Gate.GOLD), plan.gates.entry(Gate.SCREENING)
-    most = (gold and gold.settings.max_gold_units, screening and screening.settings.max_screening_units)
-    return sum(one or 0 for one in most)
+    return sum(getattr(gate.settings, gate.LIMIT) or 0 for gate in plan.gates.unit_gates)
 
 
 def check_raise(

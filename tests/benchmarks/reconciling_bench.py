@@ -48,7 +48,7 @@ def _store(run: SampleRun, visits: list[tuple[str, str]], at: float) -> None:
         changes: list[Any] = []
         for registration, name in visits[start : start + 1000]:
             worker = Worker(new_id(), name, "prolific")
-            times = {"begun_at": at, "deadline": at + 600, "ended_at": at + 300, "told_at": at + 300}
+            times: dict[str, Any] = {"begun_at": at, "deadline": at + 600, "ended_at": at + 300, "told_at": at + 300}
             visit = Visit(new_id(), worker.worker_id, registration, {}, 1, **times, outcome=Outcome.COMPLETED)
             key = f"visit:{visit.visit_id}:0"
             about = (PaymentKind.REWARD, PAY, "", at, run.id, None, PaymentStatus.SENT, at)
@@ -72,7 +72,7 @@ async def reconciling() -> list[Figure]:
             visits = _fill(prolific, study.study_id)
             operator = mnb.Operator(data_dir=folder, clock=prolific.clock)
             config = mnb.compose("mock", provider="prolific", task={**ABOUT, "currency": "GBP", "task_reward": 1.5})
-            about = {"provider_type": "prolific", "currency": "GBP", "ended_at": BEGIN}
+            about: dict[str, Any] = {"provider_type": "prolific", "currency": "GBP", "ended_at": BEGIN}
             run = SampleRun(operator._runs.database, config=resolve_config(config).as_dict(), **about)
             run.database.runs.keep_crowd_memory(run.id, {"study_id": study.study_id})
             _store(run, visits, prolific.clock.now() - 10_000)

@@ -60,7 +60,7 @@ class RunRecruiting(RunHelper):
     ) -> None:
         self._study, self._engine, self._supervisor, self._clock = study, engine, supervisor, clock
         self._on_failure, self._is_launched = on_failure, is_launched
-        self._pause = 0.0
+        self._pause, self._has_failed = 0.0, False
         self._seen: tuple[Any, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
@@ -78,13 +78,14 @@ class RunRecruiting(RunHelper):
     async def finish(self) -> None:
         """Close the study, and wait for that, but not for ever."""
         study, id_ = self._study, self._engine.task_run_id
-        if not study.is_open:
+        if not study.is_open or self._has_failed:
             return
         is_at_once = ends_at_once(self._engine.state)
         try:
             async with patience(CLOSED_WITHIN / 20 if is_at_once else CLOSED_WITHIN), study.turn:
                 await study.close()
         except (WorldError, UsageError, TimeoutError) as error:
+            self._has_failed = True  # the end of a run comes here twice, and waits once
             logger.warning(
                 "The study of run %s could not be closed, so people may still be sent: %s Close it on the crowd's own "
                 "page; or, once the crowd can be reached: await operator.get_task_run(%r).reconcile().",

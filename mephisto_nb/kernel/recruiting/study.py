@@ -289,7 +289,7 @@ class RunStudy:
         if isinstance(each, int):
             return Money(each * places, self.recruited.run.currency)
         if study.cost is not None and study.places:
-            return study.cost.split(study.places).rounded_up() * places
+            return Money(-(-study.cost.thousandths // study.places), study.cost.currency) * places
         return self.recruited.make_offer(places).reward * places
 
     async def _ask_budget(self, places: int, cost: Money) -> None:
