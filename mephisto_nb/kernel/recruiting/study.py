@@ -17,6 +17,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.recruiter import Recruiter
@@ -289,7 +290,7 @@ class RunStudy:
         if isinstance(each, int):
             return Money(each * places, self.recruited.run.currency)
         if study.cost is not None and study.places:
-            return Money(-(-study.cost.thousandths // study.places), study.cost.currency) * places
+            return unit_share(study.cost, study.places).rounded_up() * places
         return self.recruited.make_offer(places).reward * places
 
     async def _ask_budget(self, places: int, cost: Money) -> None:
