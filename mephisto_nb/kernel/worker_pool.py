@@ -189,6 +189,8 @@ class WorkerPool:
         request_id = str(data.get("request_id"))
         if not hand_in(step, agent_id, data.get("onboarding_data"), received_at, request_id, registration_id):
             answer(step, request_id, _NO_INTRODUCTION)
+        elif step.state.gates.is_unjudged((worker_id := step.state.gates.onboarding[agent_id].worker_id), agent_id):
+            visits.take_back_exits(step, worker_id)
 
     def answer(self, step: Step, asked: Arrival, outcome: Outcome) -> None:
         """Answer a page that asked for work, unless it has to wait."""
@@ -206,7 +208,7 @@ class WorkerPool:
         elif isinstance(outcome, OnboardingAgent):
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
-        way_back = _exit_of(self._provider, step, outcome) if isinstance(outcome, Refusal) else None
+        way_back = None if isinstance(outcome, OnboardingAgent) else _exit_of(self._provider, step, outcome)
         answer(step, asked.request_id, outcome, data, way_back)
 
     def complete(self, step: Step, packet: Packet) -> Packet:
@@ -276,13 +278,20 @@ class WorkerPool:
         tell_unheard(step)
 
 
-def _exit_of(provider: CrowdProvider[Any], step: Step, refusal: Refusal) -> ExitLink | None:
-    """Return how somebody goes back to their crowd whose visit has ended; None: they are thanked, and stay."""
-    visit = step.state.visits.visits.get(refusal.visit_id or "")
-    if visit is None:
-        return None
+def _exit_of(provider: CrowdProvider[Any], step: Step, outcome: Agent | Refusal) -> ExitLink | None:
+    """Return how somebody goes back to their crowd whose visit has ended, or is sure to end by an agent's answer.
+
+    None: they are thanked, and stay; or nobody can tell before their answer has come in.
+    """
     try:
-        return None if provider.exits is None else provider.exits.get_exit(end_for_crowd(step.state, visit))
+        if provider.exits is None:
+            return None
+        if isinstance(outcome, Agent):
+            end = visits.sure_end(step, outcome)
+        else:
+            visit = step.state.visits.visits.get(outcome.visit_id or "")
+            end = None if visit is None else end_for_crowd(step.state, visit)
+        return None if end is None else provider.exits.get_exit(end)
     except Exception as error:
         logger.exception("the provider could not say how the worker of a visit goes back")
         words = f"The provider could not say how workers go back to their crowd: {error!r}. They are thanked only."

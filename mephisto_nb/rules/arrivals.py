@@ -359,7 +359,10 @@ def answer(
     init_data: JSON = None,
     exit_link: ExitLink | None = None,
 ) -> None:
-    """Answer a page's request with its agent and work, or with the reason why not, and (`exit_link`) the way back."""
+    """Answer a page's request with its agent and work, or with the reason why not, and (`exit_link`) the way back.
+
+    With an agent that is the way back once its answer is taken; its router keeps it until then.
+    """
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
         data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
@@ -379,6 +382,7 @@ def answer(
             data["waiting_room"] = room
         if (place := visits.place_of(step.state, outcome)) is not None:
             data["visit"] = place
+            data |= visits.seal(exit_link)
     data = {"request_id": request_id, **data}
     kept = None
     if isinstance(outcome, Agent) and not surely_fits(init_data, _KEPT_TWICE):

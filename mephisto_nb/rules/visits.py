@@ -13,9 +13,9 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import OnboardingAgent
 from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
-from mephisto_nb.model.packets import SEALED_EXIT
+from mephisto_nb.model.packets import SEALED_EXIT, PacketType
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.states import AGENT_ANSWERED, AgentStatus
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AgentStatus
 from mephisto_nb.model.visits import Short, ShortPay, Visit, VisitBooks, VisitRules
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
@@ -291,6 +291,31 @@ def end_for_crowd(state: RunState, visit: Visit) -> VisitEnd:
         captured=visit.captured,
         short=None if visit.short is None else visit.short.value,
     )
+
+
+def sure_end(step: Step, agent: Agent) -> VisitEnd | None:
+    """Return how the visit of an agent ends by its answer, whatever else happens; None: that is not for certain.
+
+    It is for the last unit that was asked for, unless a check, a gate with units of its own, partners, or an
+    introduction that is being judged may still have a say.
+    """
+    state, visit = step.state, step.state.visits.visits.get(agent.visit_id or "")
+    if visit is None or visit.ended_at is not None or agent.status not in AGENT_ACTIVE:
+        return None
+    gates = state.rules.gates
+    is_judged = bool(gates.checks or gates.unit_gates) or agent.worker_id in state.gates.unjudged
+    if is_judged or state.rules.partners is not None or visit.done + 1 < visit.asked:
+        return None
+    ended = replace(visit, outcome=Outcome.COMPLETED, ended_at=step.now, done=visit.done + 1)
+    return end_for_crowd(state, ended)
+
+
+def take_back_exits(step: Step, worker_id: str) -> None:
+    """Have the router forget how a worker goes back by what they hold: its end is not for certain any more."""
+    for agent_id in sorted(step.state.active_agents.get(worker_id, ())):
+        agent = step.state.agents[agent_id]
+        if agent.visit_id is not None:
+            step.send(PacketType.UPDATE_STATUS, agent_id, {"status": agent.status.value, **seal(None)})
 
 
 def outcome_for_crowd(visit: Visit, rules: VisitRules) -> Outcome:

@@ -13,6 +13,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   const PATIENCE = 600 * SECONDS;
   const READ_FOR = 600;
   const LEAVES_AFTER = 10 * SECONDS;
+  const KNOWN_FOR = 4 * SECONDS;
   const MOST_SHOWN = 20_000;
   const home = new URL("./", document.baseURI);
   const ROUTES = new Set([
@@ -24,6 +25,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   let config = {};
   let failingSince = null;
   let isTouched = false;
+  let lastTold = null; // what the router has told, or will, of the last answer
 
   /* -- Where the task is: npm's packages ask at the root of the host, and a proxy may show a task in a folder --------- */
 
@@ -42,7 +44,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
     const route = routeOf(address);
     try {
       const response = await (route === "request_agent" ? askForWork : fetch)(lead(address), options);
-      if (ROUTES.has(route)) void told(response.clone()).then((answer) => watch(route, response.status, answer, options.body));
+      if (!ROUTES.has(route)) return response;
+      const answered = told(response.clone());
+      if (route === "submit_task") lastTold = answered;
+      void answered.then((answer) => watch(route, response.status, answer, options.body));
       return response;
     } catch (error) {
       if (ROUTES.has(route)) void watch(route, 0, null, options.body);
@@ -75,7 +80,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
   XMLHttpRequest.prototype.send = function (body) {
     const route = asked.get(this);
     if (ROUTES.has(route)) {
-      this.addEventListener("loadend", () => void watch(route, this.status, parsed(this), body, true));
+      this.addEventListener("loadend", () => {
+        if (route === "submit_task") lastTold = parsed(this);
+        void watch(route, this.status, parsed(this), body, true);
+      });
     }
     return send.call(this, body);
   };
@@ -171,24 +179,39 @@ A classic script, in a scope of its own: bundles find no names here but those of
 
   /* Within a visit, what follows is told by who is asked for it: the next unit, or the way back. */
   async function followVisit() {
-    const next = await ask({}).catch(() => null); // where it is over, asking has shown the way back
+    const exit = (await lastTold)?.exit;
+    const asked = ask({}).catch(() => null); // where it is over, asking has shown the way back
+    const known = exit ? { visit_ended: { outcome: exit.outcome }, exit } : null;
+    const next = await (known ? Promise.race([asked, new Promise((resolve) => setTimeout(resolve, KNOWN_FOR, known))]) : asked);
+    if (next !== null && next === known) return showExit(known);
     if (next?.agent_id) {
       isTouched = true;
       location.reload();
     } else if (!next?.visit_ended) say("Thank you", "Your work was sent. You can close this page now.");
   }
 
+  const ENDS = {
+    completed: "Thank you. You are done.",
+    screened_out: "This task is for other people",
+    quota_full: "There is nothing left to do",
+    failed_checks: "Thank you for your work",
+    no_consent: "You are not taking part",
+    timed_out: "The time is over",
+    returned: "You have stopped",
+  };
+  let leaving = 0;
+
   /* Say how a visit has ended, with the way back to the crowd. */
   function showExit({ visit_ended: ended, exit, failure_reason: reason }) {
-    const title = ended.outcome === "completed" ? "Thank you. You are done." : "Your visit is over";
+    const title = ENDS[ended.outcome] ?? "Your visit is over";
     const url = /^https?:/i.test(exit?.url ?? "") ? exit.url : null;
     const words = [reason, exit?.text === reason ? "" : exit?.text].filter(Boolean).join(" ");
-    let timer = 0;
+    clearTimeout(leaving);
     const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
-    if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(timer);
+    if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(leaving);
     say(title, words, null, acts);
     if (exit?.code) card.append(codeOf(exit.code));
-    if (url && exit.automatic) timer = setTimeout(() => location.assign(url), LEAVES_AFTER);
+    if (url && exit.automatic) leaving = setTimeout(() => location.assign(url), LEAVES_AFTER);
   }
 
   function codeOf(code) {

@@ -1,6 +1,6 @@
 /* A visit of several units: how far it is, what stopping earlier means, and the way back to the crowd at its end. */
 
-import { registration } from "./identity.js";
+import { keyOf, runId } from "./identity.js";
 import { put, show } from "./screens.js";
 
 const frame = document.getElementById("visit");
@@ -131,8 +131,11 @@ export async function copyCode(button) {
 
 /* -- What is remembered of it ------------------------------------------------------------------------------------- */
 
-/* The router may be gone when the page is loaded again: the way back is kept here, too. */
-const key = () => `mephisto:exit:${location.host}:${registration().agent_registration_id}`;
+/* The router may be gone when the page is loaded again: the way back is kept here, too. It is that of this run alone. */
+const key = () => `${keyOf("exit")}:${runId()}`;
+
+/* The end that a way back tells of, which came with an answer. */
+export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: "" });
 
 export function keepEnd({ visit_ended, exit, failure_reason }) {
   try {
