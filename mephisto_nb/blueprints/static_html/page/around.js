@@ -181,7 +181,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   async function followVisit() {
     const exit = (await lastTold)?.exit;
     const asked = ask({}).catch(() => null); // where it is over, asking has shown the way back
-    const known = exit ? { visit_ended: { outcome: exit.outcome }, exit } : null;
+    const known = exit ? { visit_ended: { outcome: exit.outcome }, exit, failure_reason: "All your answers have arrived." } : null;
     const next = await (known ? Promise.race([asked, new Promise((resolve) => setTimeout(resolve, KNOWN_FOR, known))]) : asked);
     if (next !== null && next === known) return showExit(known);
     if (next?.agent_id) {

@@ -12,6 +12,8 @@ const code = document.getElementById("exit-code");
 const SECOND = 1000;
 /* How long the way back is to be read before the page takes it by itself. */
 const LEAVES_AFTER = 10;
+/* What the kernel says of an end like that of `endBy`. */
+const ARRIVED = "All your answers have arrived.";
 /* What is said of an end that is no failure. */
 const GOOD = new Set(["completed"]);
 
@@ -47,7 +49,7 @@ export class Visit {
       return "";
     }
     const words = place.position > 0 ? `${place.position} of ${place.of}` : "";
-    put(frame, { place: words, about: this.#rules.about, if_stopped: this.#rules.if_stopped });
+    put(frame, { place: words, about: `${place.of} ${this.#rules.about}`, if_stopped: this.#rules.if_stopped });
     bar.max = place.of;
     bar.value = Math.max(0, place.position - 1);
     bar.hidden = words === "";
@@ -62,7 +64,7 @@ export class Visit {
 
   /* What is asked of somebody who wants to leave: { words, fill } for the question. */
   question() {
-    if (this.done === 0) return { words: "other", fill: {} };
+    if (this.done === 0) return { words: "other", fill: { nothing: this.#rules?.if_nothing ?? "" } };
     return { words: "stop", fill: { sent: `You have sent ${this.done} of ${this.#place.of}.`, pay: this.#rules.when_stopped } };
   }
 }
@@ -77,13 +79,15 @@ export function showExit(details) {
   const { visit_ended: ended, exit, failure_reason: reason } = details;
   const outcome = ended?.outcome ?? exit?.outcome ?? "other";
   const url = addressOf(exit?.url);
-  const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "stays", exit?.code ? "code" : ""];
-  show("exit", { words: outcome, also, fill: { reason: reason ?? "", text: exit?.text === reason ? "" : exit?.text ?? "" } });
+  const text = exit?.text === reason ? "" : exit?.text ?? "";
+  const stays = !url && !/close this page/i.test(text);
+  const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "", stays ? "stays" : "", exit?.code ? "code" : ""];
+  show("exit", { words: outcome, also, fill: { reason: reason ?? "", text } });
   code.value = exit?.code ?? "";
   if (url === null) return link.removeAttribute("href");
   link.href = url.href;
   link.textContent = `Back to ${url.hostname}`;
-  if (exit.automatic) leaveSoon(url);
+  if (exit.automatic && document.getElementById("kept").hidden) leaveSoon(url); // else what was written would be lost
 }
 
 /* No address leads anywhere but to the web. */
@@ -135,7 +139,7 @@ export async function copyCode(button) {
 const key = () => `${keyOf("exit")}:${runId()}`;
 
 /* The end that a way back tells of, which came with an answer. */
-export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: "" });
+export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: ARRIVED });
 
 export function keepEnd({ visit_ended, exit, failure_reason }) {
   try {
