@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.outcomes import ExitLink
+from mephisto_nb.model.outcomes import ExitLink, VisitEnd
 from mephisto_nb.model.packets import MADE_ANEW, Packet
 from mephisto_nb.model.records import Agent, Submission, WorkerFacts
 from mephisto_nb.model.shared_state import for_browsers
@@ -208,7 +208,7 @@ class WorkerPool:
         elif isinstance(outcome, OnboardingAgent):
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
-        way_back = None if isinstance(outcome, OnboardingAgent) else _exit_of(self._provider, step, outcome)
+        way_back = None if isinstance(outcome, OnboardingAgent) else _exit_of(self._provider, step, outcome, asked)
         answer(step, asked.request_id, outcome, data, way_back)
 
     def complete(self, step: Step, packet: Packet) -> Packet:
@@ -278,16 +278,21 @@ class WorkerPool:
         tell_unheard(step)
 
 
-def _exit_of(provider: CrowdProvider[Any], step: Step, outcome: Agent | Refusal) -> ExitLink | None:
+def _exit_of(
+    provider: CrowdProvider[Any], step: Step, outcome: Agent | Refusal, asked: Arrival | None = None
+) -> ExitLink | None:
     """Return how somebody goes back to their crowd whose visit has ended, or is sure to end by an agent's answer.
 
-    None: they are thanked, and stay; or nobody can tell before their answer has come in.
+    For who waits (and has `asked` so), that is how they go back if the run ends before there is work. None: they are
+    thanked, and stay; or nobody can tell before their answer has come in.
     """
     try:
         if provider.exits is None:
             return None
         if isinstance(outcome, Agent):
             end = visits.sure_end(step, outcome)
+        elif outcome.may_pass and outcome.visit_id is None:
+            end = None if asked is None else _end_in_vain(step.state, asked)
         else:
             visit = step.state.visits.visits.get(outcome.visit_id or "")
             end = None if visit is None else end_for_crowd(step.state, visit)
@@ -297,6 +302,13 @@ def _exit_of(provider: CrowdProvider[Any], step: Step, outcome: Agent | Refusal)
         words = f"The provider could not say how workers go back to their crowd: {error!r}. They are thanked only."
         step.failures.append(("the way back to the crowd", words))
         return None
+
+
+def _end_in_vain(state: RunState, asked: Arrival) -> VisitEnd | None:
+    if state.rules.visits is None:
+        return None
+    worker = asked.facts.worker or state.new_workers.get(asked.worker_name)
+    return visits.end_in_vain(state, worker, asked.worker_name, asked.registration_id, asked.captured)
 
 
 class AgentData:

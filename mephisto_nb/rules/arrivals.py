@@ -361,13 +361,16 @@ def answer(
 ) -> None:
     """Answer a page's request with its agent and work, or with the reason why not, and (`exit_link`) the way back.
 
-    With an agent that is the way back once its answer is taken; its router keeps it until then.
+    With an agent that is the way back once its answer is taken; its router keeps it until then. Who may still come gets
+    the way back should the run end before.
     """
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
         data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
         if outcome.may_pass:
             data["may_pass"] = True
+            if exit_link is not None:
+                data["exit_if_over"] = exit_link.to_dict()
         if outcome.visit_id is not None:
             data |= _told_of_end(step, outcome.visit_id, exit_link)
     else:

@@ -313,6 +313,19 @@ def sure_end(step: Step, agent: Agent) -> VisitEnd | None:
     return end_for_crowd(state, ended)
 
 
+def end_in_vain(
+    state: RunState, worker: Worker | None, name: str, registration_id: str, about: JSONObject
+) -> VisitEnd | None:
+    """Return how it ends for somebody who waits for work until the run is over; `about` is what their crowd gave along.
+
+    None: they are in a visit, and hear of its own end. Before that, nobody gets to see what success is shown by.
+    """
+    if worker is not None and find(state, worker.worker_id, registration_id) is not None:
+        return None
+    units = 1 if state.rules.visits is None else state.rules.visits.units
+    return VisitEnd("", name, registration_id, Outcome.QUOTA_FULL, 0, units, about)
+
+
 def take_back_exits(step: Step, worker_id: str) -> None:
     """Have the router forget how a worker goes back by what they hold: its end is not for certain any more."""
     for agent_id in sorted(step.state.active_agents.get(worker_id, ())):

@@ -24,7 +24,7 @@ mephisto.begin().then(({ data }) => {
   const button = document.createElement("button");
   Object.assign(button, { textContent: `Send ${data.text}`, onclick: () => mephisto.submit({ label: "x" }) });
   document.getElementById("app").append(button);
-});
+}).catch(() => {});
 """
 
 
@@ -97,6 +97,24 @@ def test_who_is_there_has_the_last_word(page, router) -> None:
     expect(page.locator("#exit-link")).to_be_hidden()
 
 
+FULL = {**EXIT, "outcome": "quota_full", "code": "FULL1"}
+OVER = (409, {"error": {"code": "run_over", "message": "This task has ended."}})
+
+
+def waiting() -> tuple[int, Any]:
+    """What a page gets that may still get work, in a run that may end before."""
+    status, packet = over(way_back=None)
+    more = {"failure_code": "no_available_units", "may_pass": True, "visit_ended": None, "exit_if_over": FULL}
+    return status, packet | {"data": packet["data"] | more}
+
+
+def test_who_has_waited_in_vain_goes_back(page, router) -> None:
+    begin(page, router, waiting(), OVER)
+    expect(page.get_by_role("heading", name="There is nothing left to do")).to_be_visible()
+    expect(page.get_by_text("Others have done all that was left while you waited.")).to_be_visible()
+    assert page.input_value("#exit-code") == "FULL1"
+
+
 @pytest.fixture
 def bundle(tmp_path: Path, serve_blueprint: Any) -> FakeRouter:
     script = tmp_path / "bundle.js"
@@ -122,3 +140,9 @@ def test_a_bundle_leads_back_by_the_answer_too(page, bundle) -> None:
     expect(page.get_by_role("heading", name=DONE)).to_be_visible()
     expect(page.get_by_label("Your code")).to_have_value("C0DE1")
     expect(page.get_by_role("button", name="Back to 127.0.0.1")).to_be_visible()
+
+
+def test_beside_a_bundle_who_waits_in_vain_goes_back(page, bundle) -> None:
+    begin(page, bundle, waiting(), OVER)
+    expect(page.get_by_role("heading", name="There is nothing left to do")).to_be_visible()
+    expect(page.get_by_label("Your code")).to_have_value("FULL1")

@@ -18,15 +18,20 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.crowd import Offer
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
 from tests.browser.axe import faults
 from tests.browser.fake_crowd import FakeCrowd, fake_crowd
 from tests.browser.test_visit_page import WATCH, fits
 from tests.inside import parts_of
+from tests.providers.prolific.offers import Memory
 
 UNITS = 20
 OUTCOMES = ("completed", "screened_out", "quota_full", "failed_checks", "no_consent", "timed_out", "returned")
@@ -70,6 +75,7 @@ async def launch(
     *,
     blueprint: Any = None,
     shared: Any = None,
+    num_rows: int = 3 * UNITS,
     **task: Any,
 ) -> TaskRun:
     """Launch a run whose people come from the crowd by ids, and go back by an address and a code."""
@@ -82,7 +88,7 @@ async def launch(
         blueprint_args={"task_html": HTML, **(blueprint or {})},
         task={**about, "task_reward": 0.6, "units_per_visit": UNITS, "visits_per_worker": 1, **task},
     )
-    rows = [{"title": title, "text": f"It is day {number}.", "right": "calm"} for number in range(3 * UNITS)]
+    rows = [{"title": title, "text": f"It is day {number}.", "right": "calm"} for number in range(num_rows)]
     return await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **(shared or {})))
 
 
@@ -91,23 +97,30 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """All that the tests of this module share."""
     clock = FakeClock(1_800_000_000.0)
     folder = tmp_path_factory.mktemp("town")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalArchitect, "closed_notice", 20.0)  # who comes back after the end finds somebody
+        async with (
+            fake_crowd() as crowd,
+            Operator(data_dir=folder / "real") as operator,
+            Operator(data_dir=folder / "timed", clock=clock) as timed,
+        ):
+            yield Town(crowd, await runs_of(crowd, operator, timed), clock)
+            await operator.force_shutdown()
+            await timed.force_shutdown()
+
+
+async def runs_of(crowd: FakeCrowd, operator: Operator, timed: Operator) -> dict[str, TaskRun]:
+    """Launch the runs of the town."""
     checks = {"attention_checks": {"mood": "right"}, "max_failed_checks": 0}
     screening = {"screening": [{"title": LONG_TITLE, "text": "A try-out.", "mood": "glad"}], "screening_answer": "mood"}
-    async with (
-        fake_crowd() as crowd,
-        Operator(data_dir=folder / "real") as operator,
-        Operator(data_dir=folder / "timed", clock=clock) as timed,
-    ):
-        runs = {
-            "plain": await launch(operator, crowd, "plain"),
-            "gated": await launch(
-                operator, crowd, "gated", LONG_TITLE, blueprint=checks, shared=screening, units_per_visit=2
-            ),
-            "timed": await launch(timed, crowd, "timed", assignment_duration_in_seconds=600),
-        }
-        yield Town(crowd, runs, clock)
-        await operator.force_shutdown()
-        await timed.force_shutdown()
+    return {
+        "plain": await launch(operator, crowd, "plain"),
+        "gated": await launch(
+            operator, crowd, "gated", LONG_TITLE, blueprint=checks, shared=screening, units_per_visit=2
+        ),
+        "small": await launch(operator, crowd, "small", num_rows=1, units_per_visit=1),
+        "timed": await launch(timed, crowd, "timed", assignment_duration_in_seconds=600),
+    }
 
 
 Phone = Callable[..., Any]
@@ -280,3 +293,144 @@ async def test_whose_time_is_over(town: Town, phone: Phone) -> None:
         await expect(page.get_by_label("In case you want to keep it")).to_have_value("mood: half writ")
         await go_back(page, "timed-out-exit", "The time is over", "timed_out")
         assert town.came_back("timed_out")["person"] == "fay"
+
+
+async def test_who_waits_for_the_last_unit_in_vain(town: Town, phone: Phone) -> None:
+    async with phone() as first, phone() as second:
+        await come(first, town.crowd, town.entry("small", "gus", "v1"))
+        await expect(first.get_by_label("Mood")).to_be_visible()
+        await come(second, town.crowd, town.entry("small", "hal", "v1"))
+        await expect(second.get_by_text("Others are working on all that is open")).to_be_visible()
+        await look(second, "waiting-1-for-others")
+        await send(first)
+        await go_back(first, "completed-4-single-unit", "Thank you. You are done.", "completed")
+        await go_back(second, "waiting-2-in-vain", "There is nothing left to do", "quota_full")
+        assert town.came_back("quota_full")["person"] == "hal"
+
+
+# -- with the stand-in of Prolific -------------------------------------------------------------------------------
+
+
+@dataclass
+class Fair:
+    """A run on the stand-in of Prolific, whose app is the fake crowd."""
+
+    crowd: FakeCrowd
+    prolific: ProlificStandIn
+    run: TaskRun
+
+    def participant(self, seed: int) -> Participant:
+        """Return somebody who has taken a place in the study."""
+        (one,) = self.prolific.participants(1, seed=seed)
+        (study_id,) = self.prolific.world.studies
+        assert one.begin(study_id)
+        return one
+
+    async def told(self) -> None:
+        """Wait until the crowd was told of all visits that have ended."""
+        await parts_of(self.run).engine.wait_until(lambda state: not state.visits.open and not state.visits.untold)
+
+    def code_of(self, code_type: str) -> str:
+        """Return a code of the study."""
+        (study,) = self.prolific.world.studies.values()
+        (found,) = [one["code"] for one in study.fields["completion_codes"] if one["code_type"] == code_type]
+        return str(found)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def fair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fair]:
+    """A study that is open."""
+    folder = tmp_path_factory.mktemp("fair")
+    with pytest.MonkeyPatch.context() as patch:
+        async with (
+            fake_crowd() as crowd,
+            ProlificStandIn(StandInSettings(publishing=0, processing=0)) as prolific,
+            Operator(data_dir=folder) as operator,
+        ):
+            patch.setenv("PROLIFIC_TOKEN", prolific.token.reveal())
+            patch.setenv("MEPHISTO_CONFIG", str(folder / "config.yml"))
+            about = {"task_name": "fair", "task_title": TITLE, "task_description": "Say it.", "task_tags": "mood"}
+            config = compose(
+                "static_html",
+                provider="prolific",
+                provider_args={"base_url": prolific.url, "app_url": crowd.url, "estimated_minutes": 3},
+                blueprint_args={"task_html": HTML},
+                task={**about, "task_reward": 0.6, "currency": "GBP", "units_per_visit": 2},
+            )
+            rows = [{"title": TITLE, "text": f"It is day {number}."} for number in range(20)]
+            run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows))
+            if not prolific.world.studies:
+                await open_study(run)
+            yield Fair(crowd, prolific, run)
+            await operator.force_shutdown()
+
+
+async def open_study(run: TaskRun) -> None:
+    """Offer a run on the crowd."""
+    recruiter = parts_of(run).provider.recruiter
+    assert recruiter is not None
+    about = (run.task_run_id, TITLE, "Say it.", run.url, Money.of("0.60", "GBP"), 10, 1800.0)
+    await recruiter.open(Offer(*about, events_url=parts_of(run).events_url), Memory())
+
+
+async def test_a_participant_completes(fair: Fair, phone: Phone) -> None:
+    ann = fair.participant(1)
+    async with phone() as page:
+        await come(page, fair.crowd, ann.entry_url)
+        await send(page)
+        await expect(page.locator("#visit")).to_contain_text("2 of 2")
+        await send(page)
+        await expect(page.get_by_role("heading", name="Thank you. You are done.")).to_be_visible()
+        await look(page, "prolific-1-completed")
+        await page.get_by_role("link", name="Back to 127.0.0.1").click()
+        await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+        assert fair.crowd.back[-1] == ("/submissions/complete", {"cc": fair.code_of("COMPLETED")})
+    await fair.told()
+    assert ann.status == "AWAITING REVIEW"
+
+
+async def test_a_participant_does_not_agree(fair: Fair, phone: Phone) -> None:
+    bob = fair.participant(2)
+    async with phone() as page:
+        await come(page, fair.crowd, bob.entry_url)
+        await page.get_by_text("About this study").click()
+        await page.get_by_role("button", name="I do not agree to take part").click()
+        await expect(page.get_by_role("heading", name="You are not taking part")).to_be_visible()
+        await look(page, "prolific-2-no-consent")
+        await page.get_by_role("link", name="Back to 127.0.0.1").click()
+        await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+    _, query = fair.crowd.back[-1]
+    assert query == {"cc": fair.code_of("NO_CONSENT")}
+    await fair.told()
+    assert bob.status == "ACTIVE"  # we hand nothing in for them
+    assert bob.hand_in(query["cc"])
+    assert bob.submission is not None
+    assert bob.submission.return_requested
+
+
+async def test_a_participant_gives_the_task_back(fair: Fair, phone: Phone) -> None:
+    cyd = fair.participant(3)
+    async with phone() as page:
+        await come(page, fair.crowd, cyd.entry_url)
+        await page.get_by_role("button", name="Return this task").click()
+        await expect(page.get_by_text("As nothing was sent, nothing is paid.")).to_be_visible()
+        await look(page, "prolific-3-return-question")
+        await page.get_by_role("button", name="Give it back").click()
+        await expect(page.get_by_text("Please return your place on Prolific")).to_be_visible()
+        await look(page, "prolific-4-returned")
+    await fair.told()
+    assert cyd.give_back()
+    assert cyd.status == "RETURNED"
+
+
+async def test_a_participant_closes_the_tab(fair: Fair, phone: Phone) -> None:
+    dan = fair.participant(4)
+    async with phone() as page:
+        await come(page, fair.crowd, dan.entry_url)
+        await send(page)
+        await expect(page.locator("#visit")).to_contain_text("2 of 2")
+        await page.get_by_label("Mood").fill("calm")
+        async with page.expect_response("**/submit_task"):
+            await page.get_by_role("button", name="Send").click()
+    await fair.told()
+    assert dan.status == "AWAITING REVIEW"

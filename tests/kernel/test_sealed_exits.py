@@ -59,3 +59,22 @@ async def test_who_is_blocked_meanwhile_has_finished_all_the_same(operator: Oper
         await operator.workers.block("ann")
         assert (await send(ann, agent_id) or {})["outcome"] == "completed"
         assert (await ann.ask())["visit_ended"]["outcome"] == "completed"
+
+
+async def test_who_waits_knows_how_to_go_back_if_the_run_ends(operator: Operator, town: Town) -> None:
+    run = await launch_visits(operator, 1)
+    async with people_of(run) as person:
+        await person("ann").take()
+        waiting = await person("ben").ask()
+    assert (waiting["may_pass"], waiting["exit_if_over"]["outcome"]) == (True, "quota_full")
+    assert waiting["exit_if_over"]["code"] != "C0DE1"
+
+
+async def test_who_waits_within_a_visit_sees_no_code_of_success(operator: Operator, town: Town) -> None:
+    run = await launch_visits(operator, 2, units_per_visit=3)
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await run.steering.pause_launching()
+        waiting = await person("ann").ask()
+    assert (waiting["failure_code"], "exit_if_over" in waiting) == ("paused", False)
+    assert "C0DE1" not in str(waiting)

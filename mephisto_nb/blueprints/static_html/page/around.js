@@ -57,9 +57,13 @@ A classic script, in a scope of its own: bundles find no names here but those of
 
   /* Ask for work; again while the crowd cannot be asked who comes, and while all of a visit's work is with others. */
   async function askForWork(address, options) {
+    let ifOver = null;
     for (let rest = SECONDS; ; rest = Math.min(2 * rest, 30 * SECONDS)) {
       const response = await fetch(address, options);
-      const details = (await told(response.clone()))?.data;
+      const answer = await told(response.clone());
+      const details = answer?.data;
+      if (ifOver && answer?.error?.code === "run_over") showExit(endBy(ifOver));
+      ifOver = details?.exit_if_over;
       if (details?.visit_ended) showExit(details);
       const isToCome = details?.may_pass && (details.failure_code === "not_vouched" || config.visit);
       if (!isToCome || typeof options?.body !== "string") return response;
@@ -181,7 +185,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   async function followVisit() {
     const exit = (await lastTold)?.exit;
     const asked = ask({}).catch(() => null); // where it is over, asking has shown the way back
-    const known = exit ? { visit_ended: { outcome: exit.outcome }, exit, failure_reason: "All your answers have arrived." } : null;
+    const known = exit ? endBy(exit) : null;
     const next = await (known ? Promise.race([asked, new Promise((resolve) => setTimeout(resolve, KNOWN_FOR, known))]) : asked);
     if (next !== null && next === known) return showExit(known);
     if (next?.agent_id) {
@@ -199,6 +203,11 @@ A classic script, in a scope of its own: bundles find no names here but those of
     timed_out: "The time is over",
     returned: "You have stopped",
   };
+  const SAID = {
+    completed: "All your answers have arrived.",
+    quota_full: "Others have done all that was left while you waited. Thank you for coming.",
+  };
+  const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: SAID[exit.outcome] });
   let leaving = 0;
 
   /* Say how a visit has ended, with the way back to the crowd. */

@@ -38,6 +38,7 @@ let next = null;
 let visit = new Visit(null);
 let config = {};
 let closedAt = null;
+let endIfOver = null; // how it ends for who waits, if the task is closed meanwhile
 let hasLeft = false; // the way back is to be seen, whatever is heard from now on
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
@@ -109,6 +110,7 @@ async function register() {
     const details = await ask();
     const words = whatIsAwaited(details);
     if (words === null) return details;
+    endIfOver = details.exit_if_over ? endBy(details.exit_if_over) : null;
     task?.close();
     task = null;
     wait(words);
@@ -158,7 +160,7 @@ async function sayWhoIsAwaited() {
 
 function refuse(code, reason) {
   const isOver = code === "run_over";
-  const kept = isOver && visit.isThere ? keptEnd() : null;
+  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver : null;
   if (kept) return showExit(kept);
   if (hasLeft) return;
   show("refused", {

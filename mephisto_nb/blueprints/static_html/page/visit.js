@@ -12,8 +12,11 @@ const code = document.getElementById("exit-code");
 const SECOND = 1000;
 /* How long the way back is to be read before the page takes it by itself. */
 const LEAVES_AFTER = 10;
-/* What the kernel says of an end like that of `endBy`. */
-const ARRIVED = "All your answers have arrived.";
+/* What is said of the ends of `endBy`. */
+const ENDED = {
+  completed: "All your answers have arrived.",
+  quota_full: "Others have done all that was left while you waited. Thank you for coming.",
+};
 /* What is said of an end that is no failure. */
 const GOOD = new Set(["completed"]);
 
@@ -138,8 +141,8 @@ export async function copyCode(button) {
 /* The router may be gone when the page is loaded again: the way back is kept here, too. It is that of this run alone. */
 const key = () => `${keyOf("exit")}:${runId()}`;
 
-/* The end that a way back tells of, which came with an answer. */
-export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: ARRIVED });
+/* The end that a way back tells of, which came before the end itself. */
+export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: ENDED[exit.outcome] ?? "" });
 
 export function keepEnd({ visit_ended, exit, failure_reason }) {
   try {
