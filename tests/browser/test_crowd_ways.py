@@ -308,6 +308,25 @@ async def test_who_waits_for_the_last_unit_in_vain(town: Town, phone: Phone) -> 
         assert town.came_back("quota_full")["person"] == "hal"
 
 
+async def test_who_sends_the_last_while_nobody_is_at_the_notebook(town: Town, phone: Phone, tmp_path: Path) -> None:
+    async with phone() as page:
+        async with Operator(data_dir=tmp_path) as operator:
+            alone = Town(
+                town.crowd, {"alone": await launch(operator, town.crowd, "alone", units_per_visit=1)}, town.clock
+            )
+            await come(page, town.crowd, alone.entry("alone", "ivy", "v1"))
+            await expect(page.get_by_label("Mood")).to_be_visible()
+            await operator.detach()
+        await send(page)
+        await go_back(page, "completed-5-kernel-away", "Thank you. You are done.", "completed")
+        assert alone.came_back("completed") == {"person": "ivy", "cc": CODES["completed"]}
+        async with Operator(data_dir=tmp_path) as operator:
+            run = await operator.reconnect(run.task_run_id)
+            await parts_of(run).engine.wait_until(lambda state: not state.visits.open)
+            assert run.visits()["outcome"].to_list() == ["completed"]
+            await operator.force_shutdown()
+
+
 # -- with the stand-in of Prolific -------------------------------------------------------------------------------
 
 

@@ -146,7 +146,7 @@ async function ask() {
 }
 
 function wait(words) {
-  if (!hasLeft) show("waiting", { words });
+  if (!hasLeft) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
 }
 
 function waitForNetwork() {
@@ -155,7 +155,7 @@ function waitForNetwork() {
 
 async function sayWhoIsAwaited() {
   const status = await getRouterStatus().catch(() => null);
-  if (WAITING.has(document.body.dataset.screen)) show("waiting", { words: status?.operator ?? "here" });
+  if (WAITING.has(document.body.dataset.screen)) wait(status?.operator ?? "here");
 }
 
 function refuse(code, reason) {
@@ -330,7 +330,7 @@ function askOn(isLost = false, end = null) {
 
 async function followOn(old, end) {
   const isHeld = task !== null; // its page is still to be seen
-  const slow = setTimeout(() => isHeld && closeOld(old) && show("waiting", { words: "here" }), PATIENCE);
+  const slow = setTimeout(() => isHeld && closeOld(old) && wait("here"), PATIENCE);
   const details = await registerOr(end).finally(() => clearTimeout(slow));
   closeOld(old);
   if (!details) return;
