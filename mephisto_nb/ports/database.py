@@ -285,7 +285,7 @@ class PeopleStore(ABC):
 
         The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), the unit's
         status and pay (None where the worker no longer has it), and the currency of that, of whose smallest unit the
-        pay is given in thousandths: there are many rows.
+        pay is given in thousandths: there are many rows. Last comes the visit's id; None: it was in none.
         """
 
     @abstractmethod

@@ -168,6 +168,14 @@ def worth_at_most(standing: VisitStanding, rules: VisitRules) -> Money:
     return worth(standing.reward, share_due(standing.visit, rules, accepted, decided))
 
 
+def worth_so_far(standing: VisitStanding, rules: VisitRules) -> Money:
+    """Return the same, but of a visit that goes on the part that was sent, and was not rejected."""
+    if standing.outcome is not None:
+        return worth_at_most(standing, rules)
+    parts = min(standing.accepted + standing.waiting, standing.asked)
+    return worth(standing.reward, VisitShare(Share.BY_UNIT, parts, standing.asked, is_final=False))
+
+
 def units_of(state: RunState, visit: Visit) -> Iterator[Unit]:
     """Return the units that were done in a visit."""
     for agent_id in state.visits.agents.get(visit.visit_id, ()):

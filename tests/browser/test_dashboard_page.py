@@ -110,7 +110,7 @@ async def test_budgets_are_shown_with_what_is_free_where_there_are_any(shown: Ha
 
 async def test_what_needs_attention_has_a_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
-    await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
+    await expect(shown.page.get_by_text("3 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00; 74 of 74 answers earned less")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
     await shown.page.get_by_role("button", name="Raise pay to $0.29 ($20.16 more, fees included)").click()

@@ -12,12 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from mephisto_nb.display.dashboard.attention import describe_attention
-from mephisto_nb.display.dashboard.moment import Moment, describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.moment import FromBooks, Moment, describe_money, describe_unpaid
 from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import BookedSum, RunPay
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.money.costs import CostTerms
+from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
 
 #: When all of these are.
 NOW = 1_796_000_000.0
@@ -108,7 +109,9 @@ def hourly_of(count: int, median: float | None) -> RunningMedian:
     return hourly
 
 
-def attention_of(status: str, counts: dict[str, int], pay: RunPay, money: dict[str, Any]) -> list[Any]:
+def attention_of(
+    status: str, counts: dict[str, int], pay: RunPay, money: dict[str, Any], budgets: Sequence[dict[str, Any]]
+) -> list[Any]:
     """Return what the kernel itself says of a run with these numbers."""
     statistics: Any = SimpleNamespace(
         counts={UnitStatus(name): counts[name] for name in UNITS},
@@ -127,7 +130,17 @@ def attention_of(status: str, counts: dict[str, int], pay: RunPay, money: dict[s
             rules=SimpleNamespace(lifetime=0, patience=0),
         ),
     )
-    return describe_attention(Moment(NOW, status, statistics, None, Counter()), money)
+    books = FromBooks(budgets=[(_limit_of(one), _booked_of(one)) for one in budgets])
+    return describe_attention(Moment(NOW, status, statistics, None, Counter(), books=books), money)
+
+
+def _limit_of(one: dict[str, Any]) -> Budget:
+    limit = Money.of(one["limit"], one["currency"])
+    return Budget(BudgetScope(one["scope"]), one["name"], limit, f"budget.{one['scope']} in ~/.mephisto/config.yml")
+
+
+def _booked_of(one: dict[str, Any]) -> Booked:
+    return Booked(*(Money.of(one[name], one["currency"]) for name in ("spent", "committed")))
 
 
 def state_of(
@@ -162,7 +175,7 @@ def state_of(
     money |= {"unpaid": unpaid, "is_read": True}
     rows = [person(number) for number in range(min(50, counts["assigned"]))]
     is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
-    following = attention_of(about["status"], counts, run_pay, money)
+    following = attention_of(about["status"], counts, run_pay, money, budgets)
     return {
         "v": 1,
         "run": about,

@@ -201,7 +201,7 @@ class ReviewsContract(DatabaseFixtures):
         booked = {(K.BONUS, P.OWED): BookedSum(more, Money(0, "JPY"), more)}
         pays = RunPay({(UnitStatus.ACCEPTED, pay): 1}, booked=booked)
         assert database.reviews.read_pay([run.id]) == {run.id: pays}
-        assert tuple(database.people.read_work()[0])[6:] == (pay.thousandths, "JPY")
+        assert tuple(database.people.read_work()[0])[6:] == (pay.thousandths, "JPY", None)
 
     def test_units_that_pay_the_same_share_one_amount(self, database: Database, run: SampleRun) -> None:
         run.add_units(3)

@@ -1,6 +1,6 @@
 /** The figures of a run: its pace, the time left, what it costs, what an hour of work earns, and its budgets. */
 
-import { make, put, show, style, write } from "./dom.js";
+import { longName, make, put, show, style, write } from "./dom.js";
 import { sparkline } from "./overview.js";
 import { UNKNOWN, count, duration, money, number, plain, price } from "./words.js";
 
@@ -154,9 +154,10 @@ function budget({ scope, name, currency, limit, ...amounts }) {
     bar.append(piece);
     legend.append(make("li", { "data-money": part }, make("b", {}, price(amount, currency)), ` ${label}`));
   }
-  const own = make("bdi", {}, scope === "run" ? "" : ` ${plain(name)}`);
+  const own = longName("", 28);
+  own.write(scope === "run" ? "" : plain(name));
   const whole = make("span", {}, `${price(limit, currency)} (${currency})`);
-  const entry = make("li", {}, make("p", {}, make("span", {}, SCOPES[scope], own), whole), bar, legend);
+  const entry = make("li", {}, make("p", {}, make("span", {}, `${SCOPES[scope]} `, own.node), whole), bar, legend);
   put(entry, "data-warn", amounts.free < 0);
   return entry;
 }
