@@ -259,11 +259,11 @@ def _cost(all_money: JSONObject, is_over: bool) -> str:
     else:
         parts = [f"{write('spent')} so far of {write('total')} if all units are answered{in_it}"]
         parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
-    booked = [f"{write(name)} {label}" for name, label in _BOOKED.items() if all_money[name]]
+    booked = [f"{write(name)} {label}" for name, label in _BOOKED.items() if all_money["is_read"] and all_money[name]]
     if booked:
         parts.append(f"without fees {', '.join(booked)}")
     if all_money["beside"]:
-        parts.append(f"{write('beside')} of that {'is' if len(booked) == 1 else 'are'} bonuses and the like")
+        parts.append(f"{write('beside')} of it are bonuses and the like")
     return "; ".join([*parts, *filter(None, [all_money["unpaid"]])])
 
 
@@ -273,11 +273,16 @@ def _budgets(budgets: Sequence[JSONObject]) -> str:
 
 def _budget(budget: JSONObject) -> str:
     """Say what is gone of a budget."""
-    limit, spent, committed, free = (price(budget[name], budget["currency"]) for name in _OF_BUDGET)
-    named = "this run" if budget["scope"] == "run" else f"{budget['scope']} {plain(budget['name'])}"
-    return f"{named}: {limit} ({budget['currency']}), {spent} spent, {committed} committed, {free} free"
+    limit, spent, committed, free = (price(abs(budget[name]), budget["currency"]) for name in _OF_BUDGET)
+    name = plain(budget["name"])
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    named = "this run" if budget["scope"] == "run" else f"{budget['scope']} {short}"
+    left = f"{free} free" if budget["free"] >= 0 else f"nothing free, {free} too much"
+    return f"{named}: {limit} ({budget['currency']}), {spent} spent, {committed} committed, {left}"
 
 
+#: So many characters of a task's name are written beside its budget.
+_LONGEST_NAME = 40
 _OF_BUDGET = ("limit", "spent", "committed", "free")
 
 

@@ -99,6 +99,17 @@ async def test_the_cost_is_exact_by_where_it_stands(shown: Harness) -> None:
     await expect(cost).to_contain_text(words)
 
 
+@pytest.mark.parametrize("name", ["busy", "trouble", "finished", "long-names"])
+async def test_on_a_phone_nothing_reaches_beyond_the_edge(shown: Harness, name: str) -> None:
+    await shown.page.set_viewport_size({"width": 380, "height": 900})
+    await shown.open(RUN, STATES[name])
+    await shown.settle()
+    beyond = """() => { const edge = document.querySelector(".mnb-run").getBoundingClientRect().right;
+        return [...document.querySelectorAll(".mnb-run *")].filter((node) => node.getBoundingClientRect().right > edge)
+            .map((node) => node.className || node.tagName); }"""
+    assert await shown.page.evaluate(beyond) == []
+
+
 async def test_budgets_are_shown_with_what_is_free_where_there_are_any(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
     budgets = shown.page.locator(".mnb-budgets")

@@ -34,6 +34,7 @@ async def shown(operator: Operator, run: TaskRun) -> dict[str, float]:
     await run_list(operator).load()
     state, ledger = watch(run).state(), totals(operator, run)
     money = state["money"]
+    assert money["fees_estimated"] <= money["fees"]["spent"] + money["fees"]["committed"] + money["fees"]["to_come"]
     assert {name: money[name] for name in ledger} == pytest.approx(ledger, abs=1e-9)
     assert money["spent"] == pytest.approx(sum(ledger.values()) + money["undecided"] + money["fees"]["spent"])
     (row,) = [one for one in run_list(operator).state()["runs"] if one["id"] == run.task_run_id]

@@ -58,10 +58,10 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (
             change(FINISHED, money={"spent": 1.105, "beside": 1.0, "undecided": 0.0, "owed": 0.535, "paid": 0.57}),
             "$1.1050 in all, fees of $5.76 in it, partly an estimate; without fees $0.57 paid, $0.5350 owed; "
-            "$1.00 of that are bonuses and the like",
+            "$1.00 of it are bonuses and the like",
         ),
         (BUSY, "task email-tone: $100.00 (USD), $31.98 spent, $34.02 committed, $34.00 free; month 2026-11: $400.00"),
-        (TROUBLE, "month 2026-11: $40.00 (USD), $4.50 spent, $37.82 committed, -$2.32 free"),
+        (TROUBLE, "month 2026-11: $40.00 (USD), $4.50 spent, $37.82 committed, nothing free, $2.32 too much"),
         (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 74 of 74 answers earned less"),
         (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 min. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
@@ -121,7 +121,7 @@ def test_names_keep_their_own_direction() -> None:
 def test_an_operator_lists_its_runs() -> None:
     words = Words(draw_operator(RUNS)).text
     assert "email-tone live 126 of 200" in words
-    assert "email-tone paused 2 need attention 74 of 197" in words
+    assert "email-tone paused 3 need attention 74 of 197" in words
     assert "74 of 197 $11.70 of $33.84 b" in words
     assert "All runs $148.86 of $210.96" in words
     assert "it is alive, but not connected to this notebook" in words

@@ -403,7 +403,7 @@ class RunWatch:
     def _describe_run(self, moment: Moment) -> JSONObject:
         run, live = self._run.task_run, self._live
         entry = None if live is None else live.parts.provider.get_entry_url(live.url)
-        has_own_links = live is not None and live.has_own_links and entry is None
+        has_own_links = live is not None and entry is None and live.has_own_links
         return {
             "id": run.task_run_id,
             "name": run.task_name,

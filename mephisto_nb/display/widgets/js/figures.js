@@ -112,7 +112,7 @@ const BOOKED = [
 
 /** What the cost is made of so far, where it is made of several things; and what of it are bonuses. */
 function splitOf(all) {
-  const said = BOOKED.filter(([name]) => all[name] > 0).map(([name, label]) => `${price(all[name], all.currency)} ${label}`);
+  const said = BOOKED.filter(([name]) => all.is_read && all[name] > 0).map(([name, label]) => `${price(all[name], all.currency)} ${label}`);
   if (all.fees.spent > 0) said.push(`${price(all.fees.spent, all.currency)} fees`);
   const beside = all.beside > 0 ? ` (${price(all.beside, all.currency)} of it bonuses)` : "";
   return said.length > 1 || beside ? said.join(" · ") + beside : "";
