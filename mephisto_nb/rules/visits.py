@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 NO_CONSENT = "no_consent"
 #: What they read who leave before they have sent anything.
 NOTHING_PAID = "As nothing was sent, nothing is paid."
+#: And they who have sent all.
+PAID_LATER = "You are paid once they are accepted."
 #: Who was kept waiting beyond their time has so much at least (seconds).
 _LEAST = 60.0
 
@@ -350,14 +352,15 @@ def tell_rules(rules: VisitRules, *, is_paid: bool, seconds: float) -> JSONObjec
     """Return what workers read of the rules of a visit: what it holds (``about``), and what stopping earlier means.
 
     ``units`` is how many it holds, for somebody who need not be screened before; ``if_stopped`` and ``when_stopped``
-    are the same rule, beforehand and at the moment; ``if_nothing`` is what it means to leave before anything was sent.
+    are the same rule, beforehand and at the moment; ``if_nothing`` is what it means to leave before anything was sent,
+    and ``when_done`` what it means to have sent all.
     """
     minutes = max(1, round(seconds / 60))
     time = f"{minutes} minutes" if minutes > 1 else "a minute"
     about = f"items, one after the other. You have {time} for all of them."
     before, then = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
-    nothing = NOTHING_PAID if is_paid else ""
-    return {"units": rules.units, "about": about, "if_stopped": before, "when_stopped": then, "if_nothing": nothing}
+    told = {"units": rules.units, "about": about, "if_stopped": before, "when_stopped": then}
+    return {**told, "if_nothing": NOTHING_PAID if is_paid else "", "when_done": PAID_LATER if is_paid else ""}
 
 
 _STOPPING = {
@@ -406,7 +409,7 @@ def _about_pay(state: RunState, visit: Visit, outcome: Outcome, short: Short | N
     if not state.rules.pay_amount or short is not None:
         return ""
     if outcome is Outcome.COMPLETED:
-        return "You are paid once they are accepted."
+        return PAID_LATER
     if outcome is Outcome.FAILED_CHECKS and visit.done:
         return "What you have sent is looked at, and paid if it is accepted."
     return NOTHING_PAID if outcome in (Outcome.NO_CONSENT, Outcome.TIMED_OUT, Outcome.RETURNED) else ""

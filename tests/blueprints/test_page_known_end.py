@@ -53,6 +53,7 @@ def test_while_nobody_answers_the_answer_leads_back(page, router) -> None:
     expect(page.get_by_role("heading", name=DONE)).to_be_visible()
     expect(page.locator("#exit-link")).to_have_attribute("href", EXIT["url"])
     assert page.input_value("#exit-code") == "C0DE1"
+    expect(page.get_by_text("You are paid once they are accepted.")).to_be_visible()
     expect(page.locator("#task-form")).to_be_hidden()
 
 

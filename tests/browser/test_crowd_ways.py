@@ -311,9 +311,8 @@ async def test_who_waits_for_the_last_unit_in_vain(town: Town, phone: Phone) -> 
 async def test_who_sends_the_last_while_nobody_is_at_the_notebook(town: Town, phone: Phone, tmp_path: Path) -> None:
     async with phone() as page:
         async with Operator(data_dir=tmp_path) as operator:
-            alone = Town(
-                town.crowd, {"alone": await launch(operator, town.crowd, "alone", units_per_visit=1)}, town.clock
-            )
+            run = await launch(operator, town.crowd, "alone", units_per_visit=1)
+            alone = Town(town.crowd, {"alone": run}, town.clock)
             await come(page, town.crowd, alone.entry("alone", "ivy", "v1"))
             await expect(page.get_by_label("Mood")).to_be_visible()
             await operator.detach()

@@ -207,7 +207,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
     completed: "All your answers have arrived.",
     quota_full: "Others have done all that was left while you waited. Thank you for coming.",
   };
-  const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: SAID[exit.outcome] });
+  const endBy = (exit) => {
+    const pay = exit.outcome === "completed" ? config.visit?.when_done : "";
+    return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: [SAID[exit.outcome], pay].filter(Boolean).join(" ") };
+  };
   let leaving = 0;
 
   /* Say how a visit has ended, with the way back to the crowd. */

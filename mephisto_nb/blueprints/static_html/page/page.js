@@ -14,7 +14,7 @@ import { handIn } from "./sending.js";
 import { Task } from "./task.js";
 import { knowFiles } from "./template.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
-import { Visit, copyCode, endBy, keepEnd, keptEnd, onLeave, showExit, stayHere } from "./visit.js";
+import { Visit, copyCode, keepEnd, keptEnd, onLeave, showExit, stayHere } from "./visit.js";
 
 const PATIENCE = 2000;
 /* How long somebody waits to hear what comes next who can go back without. */
@@ -110,7 +110,7 @@ async function register() {
     const details = await ask();
     const words = whatIsAwaited(details);
     if (words === null) return details;
-    endIfOver = details.exit_if_over ? endBy(details.exit_if_over) : null;
+    endIfOver = details.exit_if_over ? visit.endBy(details.exit_if_over) : null;
     task?.close();
     task = null;
     wait(words);
@@ -306,7 +306,7 @@ function thank() {
 
 /* An answer of the visit has arrived: show the next unit, or the way back. Until then, the page stays as it is. */
 function goOnInVisit(told) {
-  const end = told?.exit ? endBy(told.exit) : null;
+  const end = told?.exit ? visit.endBy(told.exit) : null;
   if (end) keepEnd(end); // in case nobody can be asked any more
   keeping.withdraw();
   tellNotice();

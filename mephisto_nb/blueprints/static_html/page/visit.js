@@ -10,7 +10,7 @@ const code = document.getElementById("exit-code");
 const SECOND = 1000;
 /* How long the way back is to be read before the page takes it by itself. */
 const LEAVES_AFTER = 10;
-/* What is said of the ends of `endBy`. */
+/* What is said of the ends of `Visit.endBy`. */
 const ENDED = {
   completed: "All your answers have arrived.",
   quota_full: "Others have done all that was left while you waited. Thank you for coming.",
@@ -63,6 +63,13 @@ export class Visit {
 
   hide() {
     frame.hidden = true;
+  }
+
+  /* The end that a way back tells of, which came before the end itself. */
+  endBy(exit) {
+    const pay = exit.outcome === "completed" ? this.#rules?.when_done : "";
+    const reason = [ENDED[exit.outcome], pay].filter(Boolean).join(" ");
+    return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: reason };
   }
 
   /* What is asked of somebody who wants to leave: { words, fill } for the question. */
@@ -143,8 +150,6 @@ export async function copyCode(button) {
 /* The router may be gone when the page is loaded again: the way back is kept here, too. It is that of this run alone. */
 const key = () => `${keyOf("exit")}:${runId()}`;
 
-/* The end that a way back tells of, which came before the end itself. */
-export const endBy = (exit) => ({ visit_ended: { outcome: exit.outcome }, exit, failure_reason: ENDED[exit.outcome] ?? "" });
 
 export function keepEnd({ visit_ended, exit, failure_reason }) {
   try {
