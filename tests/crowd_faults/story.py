@@ -202,6 +202,7 @@ class Story:
             told = await self._kernel(settle=self._look_up(told["ledger"], doubts))
             self._crowd.advance(1000)
         self._told = told
+        self._crowd.advance(1000)  # what was paid last arrives
 
     def _decide(self, name: str) -> dict[str, Any]:
         verdict = self._chance.choice(["approve", "approve", "approve", "reject"])
