@@ -10,6 +10,7 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent, Offer
 from mephisto_nb.model.money import Money
@@ -20,7 +21,7 @@ from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
-from tests.inside import parts_of
+from tests.inside import frames_of, parts_of
 from tests.kernel.conftest import data_dir, make_operator
 from tests.kernel.conftest import operator as real_operator
 from tests.kernel.runs import ABOUT, rows
@@ -99,6 +100,20 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     taken = sum(one.price.total - one.price.amount for one in crowd.books.payments)
     assert round(payments["fees"].sum() * 100) == taken
     assert crowd.books.problems() == []
+
+
+async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 2)
+    people = crowd.participants(2)
+    await people.come(partial(work, run))
+    await run.completed()
+    returned, *_ = people
+    assert returned.give_back()
+    outcome = (await run.review.approve()).merge(run.results()[["unit_id", "worker_name"]], on="unit_id")
+    by_name = dict(outcome[["worker_name", "trouble"]].to_numpy())
+    assert "'RETURNED'" in by_name.pop(returned.id)
+    assert list(by_name.values()) == [""]
+    assert watch(frames_of(run)).state()["run"]["is_for_crowd"] is True  # though nobody makes a link for a name
 
 
 async def test_who_comes_by_ids_that_were_changed_is_nobody(real_operator: Operator, crowd: ProlificStandIn) -> None:
