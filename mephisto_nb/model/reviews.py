@@ -24,9 +24,9 @@ DECIDED = "was decided on before"
 class Decision:
     """What somebody decides about one or more answers.
 
-    `bonus` is for each unit (None: there is none); `grants` (values by qualification) and `block` are for each worker
-    once. `note` is for researchers, `message` for the worker. A unit that was decided on before is left alone unless
-    `again` is set.
+    `bonus` is for each unit; None, or nothing: there is none. `grants` (values by qualification) and `block` are for
+    each worker once. `note` is for researchers, `message` for the worker; `category` is the crowd's own word for why
+    something is rejected. A unit that was decided on before is left alone unless `again` is set.
     """
 
     verdict: UnitStatus
@@ -37,6 +37,7 @@ class Decision:
     grants: Mapping[str, int] = field(default_factory=dict)
     block: bool = False
     again: bool = False
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

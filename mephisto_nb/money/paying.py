@@ -7,6 +7,7 @@ is asked, is asked for again; of all else the crowd's own books are read, and wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money, apportion
-from mephisto_nb.model.records import Event
+from mephisto_nb.model.records import Agent, Event
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
 from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
 from mephisto_nb.utils.logging import get_logger
@@ -261,10 +262,13 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     """Return what is owed, or being asked for: answers' own pay first, as crowds pay bonuses only for approved work."""
     id_ = run.task_run.task_run_id
     statuses = {_S.OWED.value, _S.SENDING.value}
-    rows = [row for row in run.database.reviews.read_payments([id_]) if row["status"] in statuses]
+    every = run.database.reviews.read_payments([id_])
+    rows = [row for row in every if row["status"] in statuses]
     rows.sort(key=lambda row: row["kind"] != PaymentKind.REWARD.value)
-    _, agents = run.database.reviews.load_answers(id_, [row["unit_id"] for row in rows if row["unit_id"]])
+    _, agents = run.database.reviews.load_answers(id_, [row["unit_id"] for row in every if row["unit_id"]])
     pages = {agent.unit_id: agent for agent in agents}
+    # A crowd's books tell bonuses of one visit apart by their amounts alone.
+    paid = Counter(_like(row, pages) for row in every if row["status"] in (_S.SENT.value, _S.CONFIRMED.value))
     for row in rows:
         verb = paid_by(row)
         if verb not in can:
@@ -283,9 +287,16 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 registration_id=row["registration_id"] or (agent.registration_id if agent else ""),
                 amount=row["amount"],
                 text=row["reason"],
+                paid_alike=paid[_like(row, pages)],
             ),
             visit_id=row["visit_id"] or "",
         )
+
+
+def _like(row: JSONObject, pages: Mapping[str, Agent]) -> tuple[str, CrowdVerb, Money]:
+    agent = pages.get(row["unit_id"])
+    registration = row["registration_id"] or (agent.registration_id if agent else row["worker_id"])
+    return registration, paid_by(row), row["amount"]
 
 
 def paid_by(payment: JSONObject) -> CrowdVerb:

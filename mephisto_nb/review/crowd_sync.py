@@ -11,22 +11,22 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import settings_from_dict
-from mephisto_nb.errors import WorldError
+from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.visits.telling import tell_later
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
-from mephisto_nb.model.reviews import KeptReview
+from mephisto_nb.model.reviews import Decision, KeptReview
 from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import make_visit_rules
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
 from mephisto_nb.ports.crowd_provider import CrowdProvider
-from mephisto_nb.review.decide import find_crowd, make_step
-from mephisto_nb.rules.visit_pay import due_for
+from mephisto_nb.review.decide import Rule, find_crowd, make_step
+from mephisto_nb.rules.visit_pay import due_for, units_of
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -165,6 +165,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 registration_id=agent.registration_id if agent else "",
                 amount=Money(0),
                 text=review["message"],
+                category=review["category"],
             ),
         )
 
@@ -225,3 +226,27 @@ def _asked_by(review: JSONObject) -> Iterator[CrowdVerb]:
         yield CrowdVerb.MESSAGE
     if review["blocked"]:
         yield CrowdVerb.BLOCK
+
+
+def refuse_rejection(run: RunFrames, unit_ids: Sequence[str], decision: Decision, rule: Rule) -> None:
+    """Raise `ConfigError` where a run's crowd would refuse what its worker is to be told of a rejection.
+
+    A crowd hears of a visit alone, and only where all of it is rejected.
+    """
+    desk = run.crowd.desk
+    if desk is None or CrowdVerb.REJECT not in desk.CAN:
+        return
+    why = desk.check_rejection(decision.message, decision.category)
+    if not why:
+        return
+    trouble = f"{run.task_run.provider_type!r} would refuse this rejection, so nothing was decided. {why}"
+    step = make_step(run, unit_ids)
+    is_done = {one.unit_id for one in rule(step) if one.done}
+    visits = step.state.visits.visits
+    if not visits and is_done:
+        raise ConfigError(trouble)
+    for visit in visits.values():
+        share = due_for(step, visit)
+        is_concerned = any(unit.unit_id in is_done for unit in units_of(step.state, visit))
+        if is_concerned and share is not None and share.is_final and not share.parts:
+            raise ConfigError(trouble)

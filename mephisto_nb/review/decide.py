@@ -62,6 +62,8 @@ class Extras:
         For each answer, in the run's currency.
     message
         For the worker, where the crowd can send one.
+    category
+        The crowd's own word for why an answer is rejected, where it has such, as ``LOW_EFFORT``; "": the crowd's usual.
     grant
         Qualifications that the workers get: a name (value 1), several, or values by name.
     block
@@ -77,6 +79,7 @@ class Extras:
     note: str = ""
     bonus: Amount = 0
     message: str = ""
+    category: str = ""
     grant: Grants = None
     block: bool = False
     again: bool = False
@@ -109,6 +112,7 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
         who=acting_name(extras.who),
         note=_text("note", extras.note),
         message=_text("message", extras.message),
+        category=_text("category", extras.category),
         grants=_grants(extras.grant),
         block=bool(extras.block),
         again=bool(extras.again),

@@ -14,14 +14,10 @@ from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames.frames import join_results, reviews_frame, typed
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.records import Unit
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome
+from mephisto_nb.model.reviews import SAID, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import (
-    TOLD_FOR_GOOD,
-    find_paid_units,
-    find_told_rejections,
     tell_crowd,
     tell_crowd_of,
 )
@@ -29,20 +25,15 @@ from mephisto_nb.review.decide import (
     Amount,
     Grants,
     ReviewPreview,
-    Rule,
     carry_out,
     check_bonuses,
-    describe,
     make_decision,
-    make_step,
     read_extras,
-    read_standing,
     with_bonus,
 )
+from mephisto_nb.review.look_ups import check_rejection, deciding, foresee, undoing
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
-from mephisto_nb.rules.reviewing import decide, undo
-from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.calling import face
 from mephisto_nb.utils.ids import acting_name
 
@@ -117,7 +108,10 @@ class Reviewing:
         chosen = await in_thread(self._choose, units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
         await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
-        return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
+        if decision.verdict is UnitStatus.REJECTED:
+            for run, wanted in chosen:
+                await in_thread(check_rejection, run, wanted, decision)
+        return await self._each(chosen, lambda run, wanted: partial(deciding, run, decision, wanted))
 
     async def undo(
         self,
@@ -144,7 +138,7 @@ class Reviewing:
         """
         _need_units(units, worker)
         chosen, name = await in_thread(self._choose, units, worker, decided=True), acting_name(who)
-        return await self._each(chosen, lambda run, wanted: partial(_undoing, run, name, note, wanted))
+        return await self._each(chosen, lambda run, wanted: partial(undoing, run, name, note, wanted))
 
     def preview(
         self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: Any
@@ -160,7 +154,7 @@ class Reviewing:
         if verdict == "undo":
             _need_units(units, worker)
             found = [
-                _foresee(run, wanted, "undone", None, _undoing(run, "", "", wanted))
+                foresee(run, wanted, "undone", None, undoing(run, "", "", wanted))
                 for run, wanted in self._choose(units, worker, decided=True)
             ]
             return reduce(add, found, ReviewPreview("undone"))
@@ -168,7 +162,7 @@ class Reviewing:
         said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
-        found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
+        found = [foresee(run, wanted, said, decision, deciding(run, decision, wanted)) for run, wanted in chosen]
         return reduce(add, found, ReviewPreview(said))
 
     def queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
@@ -377,6 +371,7 @@ class RunReview:
         worker: str | Iterable[str] | None = None,
         note: str = "",
         message: str = "",
+        category: str = "",
         grant: Grants = None,
         block: bool = False,
         again: bool = False,
@@ -384,17 +379,24 @@ class RunReview:
     ) -> pd.DataFrame:
         """Reject answers, which are not paid for. Parameters, and what is given back, are those of `approve`.
 
+        Of visits, a crowd hears only where all of one is rejected; its other answers may be, and it is paid.
+
+        Parameters
+        ----------
+        category
+            The crowd's own word for why, where it has such, as ``LOW_EFFORT``; "": the crowd's usual.
+
         Raises
         ------
         ConfigError, NotFoundError, DatabaseError, ClosedError
-            As `approve` does.
+            As `approve` does; `ConfigError` also where the crowd would refuse the message, as one that is too short.
 
         Examples
         --------
         ``await run.review.reject(run.review.queue("suspicion").head(3), message="The text was not described.")``
         """
-        extras = {"note": note, "message": message, "grant": grant, "block": block, "again": again}
-        return await self._reviewing.decide("reject", units, worker=worker, **extras, who=who)
+        extras = {"note": note, "message": message, "category": category, "grant": grant, "block": block}
+        return await self._reviewing.decide("reject", units, worker=worker, **extras, again=again, who=who)
 
     async def undo(
         self, units: Units, *, worker: str | Iterable[str] | None = None, note: str = "", who: str | None = None
@@ -544,51 +546,6 @@ class OperatorReview:
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
         return reviews_frame(self._database.reviews.read_reviews(None))
-
-
-def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
-    """Look up what a decision has to know, and give the rule."""
-    units, _ = run.database.reviews.load_answers(run.task_run.task_run_id, list(wanted))
-    concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
-    standing = read_standing(run, concerned)
-    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted)) if decision.again else {}
-    fixed = dict.fromkeys(find_told_rejections(run, kept), TOLD_FOR_GOOD)
-    paid = find_paid_units(run) if decision.verdict is not UnitStatus.REJECTED else ()
-    _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, list(wanted))
-    return lambda step: decide(step, decision, wanted, standing, fixed=fixed, paid=paid, books=books)
-
-
-def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
-    """Look up the latest decisions on units, and give the rule that takes them back."""
-    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted))
-    standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
-    told = find_told_rejections(run, kept)
-    _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, list(wanted))
-
-    def rule(step: Step) -> list[ReviewOutcome]:
-        left = []
-        for unit_id, seen in wanted.items():
-            unit, one = step.state.units[unit_id], kept.get(unit_id)
-            if one is None:
-                left.append(_left(unit, "was not decided on"))
-            elif seen is not None and unit.status is not seen:
-                left.append(_left(unit, DECIDED))
-            elif unit_id in told:
-                left.append(_left(unit, TOLD_FOR_GOOD))
-        refused = {one.unit_id for one in left}
-        back = [one for id_, one in kept.items() if id_ not in refused]
-        return undo(step, back, who, note, standing, books) + left
-
-    return rule
-
-
-def _left(unit: Unit, why: str) -> ReviewOutcome:
-    return ReviewOutcome(unit.unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why)
-
-
-def _foresee(run: RunFrames, wanted: Wanted, verdict: str, decision: Decision | None, rule: Rule) -> ReviewPreview:
-    step = make_step(run, list(wanted))
-    return describe(verdict, rule(step), step.changes.changes, run.task_run.provider_type, decision)
 
 
 def _of(wanted: Mapping[str, UnitStatus | None], run: Selectable) -> Wanted:

@@ -145,7 +145,7 @@ def _decide_on(
         at=step.now,
         reward_payment_id=owe(PaymentKind.REWARD, reward, "your answer"),
         bonus_payment_id=owe(PaymentKind.BONUS, bonus, decision.message or "a bonus for your work"),
-        effects=effects,
+        effects=effects | ({"category": decision.category} if decision.category else {}),
     )
     step.note(AddReview(review))
     about: dict[str, Any] = {"review_id": review_id, "owed": reward + bonus, "also": _also(effects)}

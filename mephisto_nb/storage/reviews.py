@@ -46,7 +46,7 @@ class SQLReviews(ReviewStore):
             effects = row.pop("effects")
             parsed = json.loads(effects) if effects != "{}" else {}
             row["granted"] = {name: value for name, (value, _) in parsed.get("granted", {}).items()} or None
-            row["blocked"] = bool(parsed.get("blocked"))
+            row["blocked"], row["category"] = bool(parsed.get("blocked")), str(parsed.get("category") or "")
         return rows
 
     def count_reviews(self) -> int:

@@ -149,6 +149,8 @@ class SimulatedWorker:
         return await self.session.post_form(url, content, files)
 
 
+#: Why a page gets nothing whose visit has ended; another one may begin.
+_VISIT_OVER = "visit_over"
 #: How long giving a unit back may take where it is not done (seconds).
 _GIVEN_BACK_WITHIN = 2.0
 
@@ -264,12 +266,16 @@ class _Habits:
 
 
 async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> None:
-    done, asked, held = 0, None, None
+    done, asked, held, visit = 0, None, None, None
     try:
         while habits.units is None or done < habits.units:
-            asked = secrets.token_hex(8)
+            asked = visit or secrets.token_hex(8)
             details = await worker.register(asked)
             agent_id = details["agent_id"]
+            if visit is not None and details["failure_code"] == _VISIT_OVER:
+                visit = None
+                continue
+            visit = asked if "visit" in details else None
             if agent_id is not None and agent_id.startswith(ONBOARDING_PREFIX):
                 report.introduced[agent_id] = given = await _answer(habits.onboarding, details["init_task_data"])
                 details = await worker.hand_in(agent_id, given)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.form.blueprint import FormBlueprint, FormBlueprintArgs
+from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.visits import ShortPay, VisitRules
 from mephisto_nb.rules.visits import tell_rules
@@ -78,13 +79,13 @@ def test_the_rule_is_told_first_and_found_again(page, router) -> None:
 
 def test_the_way_back_is_a_link_a_code_and_a_while_to_read(page, router) -> None:
     begin(page, router, over(way_back={**EXIT, "automatic": True}))
+    expect(page.get_by_text("You are taken there in")).to_be_visible()
+    page.click("text=Stay on this page")
+    expect(page.get_by_text("You are taken there in")).to_be_hidden()
+    expect(page.get_by_text("Welcome back soon.")).to_be_visible()
     expect(page.locator("#exit-link")).to_have_attribute("href", EXIT["url"])
     expect(page.locator("#exit-link")).to_have_text("Back to 127.0.0.1")
     assert page.input_value("#exit-code") == "C0DE1"
-    for words in ("All has arrived.", "Welcome back soon.", "You are taken there in"):
-        expect(page.get_by_text(words)).to_be_visible()
-    page.click("text=Stay on this page")
-    expect(page.get_by_text("You are taken there in")).to_be_hidden()
     page.click("text=Copy the code")
     expect(page.get_by_text("Copied")).to_be_visible()
 
@@ -208,3 +209,57 @@ def test_a_form_goes_on_without_a_reload(page, serve_blueprint) -> None:
     expect(page.get_by_role("heading", name="Thank you. You are done.")).to_be_visible()
     assert page.evaluate("window.isSamePage")
     assert [one["final_data"]["mood"] for one in router.submissions] == ["mood 1", "mood 2", "mood 3"]
+
+
+# -- pages that are somebody's bundle ------------------------------------------------------------------------------
+
+BUNDLE = """(async () => {
+  const app = document.getElementById("app");
+  try {
+    const { data } = await mephisto.begin();
+    app.textContent = data.text;
+    const button = document.createElement("button");
+    button.textContent = "Send it";
+    button.addEventListener("click", () => mephisto.submit({ of: data.text }));
+    app.append(button);
+  } catch (error) {
+    app.textContent = error.code;
+  }
+})();"""
+
+
+@pytest.fixture
+def bundled(serve_blueprint, tmp_path):
+    (tmp_path / "bundle.js").write_text(BUNDLE)
+    args = StaticReactBlueprintArgs(task_source=str(tmp_path / "bundle.js"))
+    blueprint = StaticReactBlueprint(args, SharedTaskState(static_task_data=[{"text": "a"}]))
+    router = serve_blueprint(blueprint, {"text": "a"})
+    router.task_config["visit"] = RULES
+    return router
+
+
+def test_a_bundle_is_led_from_unit_to_unit_and_back(page, bundled) -> None:
+    # Each unit is asked for once after an answer, and once by the page that is loaded for it.
+    begin(page, bundled, unit(1), unit(2), unit(2), over())
+    expect(page.locator("#app")).to_contain_text("text 1")
+    page.click("text=Send it")
+    expect(page.locator("#app")).to_contain_text("text 2")
+    page.click("text=Send it")
+    expect(page.get_by_role("heading", name="Thank you. You are done.")).to_be_visible()
+    expect(page.get_by_role("button", name="Back to 127.0.0.1")).to_be_visible()
+    assert page.get_by_label("Your code").input_value() == "C0DE1"
+    assert [one["final_data"] for one in bundled.submissions] == [{"of": "text 1"}, {"of": "text 2"}]
+    assert bundled.returned == []
+
+
+def test_a_bundle_that_is_opened_after_its_end_shows_the_way_back(page, bundled) -> None:
+    begin(page, bundled, over("timed_out", why="The time is over."))
+    expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
+    expect(page.get_by_text("The time is over.")).to_be_visible()
+
+
+def test_a_bundle_waits_while_the_crowd_is_asked(page, bundled) -> None:
+    later = over()[1]
+    later["data"] |= {"failure_code": "not_vouched", "may_pass": True, "visit_ended": None, "exit": None}
+    begin(page, bundled, (200, later), unit(1))
+    expect(page.locator("#app")).to_contain_text("text 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -12,12 +13,21 @@ from typing import Any
 
 
 class Zygote:
-    """The process that kernels are forked from; a context manager."""
+    """The process that kernels are forked from; a context manager.
+
+    Parameters
+    ----------
+    kernel
+        The module of which `run` is given each order.
+    """
+
+    def __init__(self, kernel: str = "tests.faults.kernel") -> None:
+        self._kernel = kernel
 
     def __enter__(self) -> Zygote:
         # One thread only: what has threads cannot be forked safely.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "tests.faults.zygote"]
+        command = [sys.executable, "-m", "tests.faults.zygote", self._kernel]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, text=True)
         return self
 
@@ -34,7 +44,7 @@ class Zygote:
 
 
 def main() -> None:
-    from tests.faults import kernel  # here, because kernels alone need what it imports
+    kernel = importlib.import_module(sys.argv[1])  # here, because kernels alone need what it imports
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for kernels: their end is seen in other ways
     while line := sys.stdin.readline():

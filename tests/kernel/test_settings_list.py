@@ -26,7 +26,7 @@ def test_settings_are_found_by_a_word_of_name_or_description() -> None:
 
 def test_settings_of_one_blueprint_leave_the_others_out() -> None:
     plugins = set(mnb.settings(blueprint="chat")["plugin"])
-    assert {"chat", "gates", "external", "link", "local", ""} == plugins
+    assert {"chat", "gates", "external", "link", "local", "prolific", ""} == plugins
     with pytest.raises(UnknownTypeError, match="Did you mean 'chat'"):
         mnb.settings(blueprint="chatt")
 

@@ -14,6 +14,7 @@ from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
 from tests.kernel.visiting import Town, TownProvider, launch_visits, people_of
 
@@ -150,6 +151,16 @@ async def test_by_links_a_further_visit_may_begin(operator: Operator) -> None:
         assert (await second.ask(only_looks=True))["has_more"] is True
         assert (await second.ask())["visit"] == {"position": 1, "of": 2}
     assert run.visits()["registration_id"].to_list() == ["a-ann", "b-ann"]
+
+
+async def test_simulated_workers_make_visits(operator: Operator) -> None:
+    run = await launch_visits(operator, 5, provider="link", units_per_visit=2)
+    report = await simulate_workers(run.url, lambda data: data, num_workers=1)
+    assert len(report.submitted) == 5
+    await run.completed()
+    visits = run.visits()
+    assert visits["done"].to_list() == [2, 2, 1]
+    assert visits["short"].fillna("").to_list() == ["", "", "fewer_units"]
 
 
 async def test_an_async_worker_can_do_unit_ends_no_visit_too_early(operator: Operator, town: Town) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from mephisto_nb.config import registry
-from mephisto_nb.errors import UsageError, WorldError
+from mephisto_nb.errors import ConfigError, UsageError, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.model.money import Money
 from mephisto_nb.operator import Operator
@@ -278,3 +278,13 @@ async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:
     desk, work = LinkProvider(LinkProviderArgs()).make_desk(), CrowdWork("k", "u", "a", "ann", "r", Money(0))
     with pytest.raises(UsageError, match="CrowdDesk cannot approve"):
         await desk.approve_work(work)
+
+
+async def test_a_rejection_that_the_crowd_would_refuse_is_none(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GenerousDesk, "check_rejection", lambda self, text, category="": "" if text else "Say why.")
+    with pytest.raises(ConfigError, match=r"'generous' would refuse this rejection, so nothing was decided\. Say why"):
+        await run.review.reject(worker="ann")
+    assert (asked(), set(run.results()["status"])) == ([], {"completed"})
+    await run.review.soft_reject(worker="bob")
+    await run.review.reject(worker="ann", message="It is about the rain.")
+    assert [verb for verb, *_ in asked()] == ["approve", "reject", "message"]

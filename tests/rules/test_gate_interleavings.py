@@ -20,6 +20,8 @@ from mephisto_nb.model.gates import GateFinding, GateRow, OnboardingAgent
 from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
+from mephisto_nb.model.visits import VisitRules
+from mephisto_nb.rules import visits
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind
@@ -46,6 +48,7 @@ _RULES = st.fixed_dictionaries(
         "judges_attention": st.booleans(),
         "repeats_failed": st.booleans(),
         "max_failed_checks": st.sampled_from([None, 0, 1]),
+        "visits": st.sampled_from([None, None, VisitRules(3), VisitRules(2, serves_again=True)]),
     }
 )
 #: What happens: a method of `Story`, how often, and two numbers that say to whom.
@@ -78,7 +81,8 @@ class Story:
         own = {name: f"{value} {self._number}" for name in ("onboarding", "screening", "gold", "block", "checks")
                if (value := settings[name])}  # fmt: skip
         self.gates = {**settings, **own}
-        self.rules = RunRules("mock", assignment_duration=50.0, gates=gate_rules(**self.gates))
+        of_visits = self.gates.pop("visits")
+        self.rules = RunRules("mock", assignment_duration=50.0, gates=gate_rules(**self.gates), visits=of_visits)
         self.state = RunState(run.task_run_id, self.rules, opened_at=0.0)
         #: What each page was told last, the worker of each page, and who is known to have failed.
         self.told: dict[str, Outcome] = {}
@@ -159,6 +163,7 @@ class Story:
         self.commit()
         self.step.now = self.now = self.now + by * 5
         pass_time(self.step)
+        visits.pass_time(self.step)
         launch_more(self.step)
 
     def job(self, which: int, _: int, *, fails: bool = False) -> None:
@@ -248,6 +253,14 @@ class Story:
         for worker_id, agents in self.state.active_agents.items():
             at_gates = [id_ for id_ in agents if not self.state.units[self.state.agents[id_].unit_id].is_real]
             assert len(at_gates) <= 1, worker_id
+
+        # A visit that has ended holds nothing; one of which all was sent goes on only until that is judged.
+        book = self.state.visits
+        for visit in book.visits.values():
+            assert visit.ended_at is None or book.agent_at_work(visit) is None
+            assert (
+                visit.ended_at is not None or visit.done < visit.asked or visit.worker_id in self.state.gates.unjudged
+            )
 
     def end(self) -> None:
         """Let every job be run: then everybody has their answer, and every answer its verdict."""

@@ -112,7 +112,8 @@ class ProlificCodes:
         elif kind is CodeKind.SCREENED_OUT_BY_SERVER and screen_out is not None:
             pay = {"fixed_screen_out_reward": screen_out.reward, "slots": screen_out.slots}
             action = {"action": "FIXED_SCREEN_OUT_PAYMENT", **pay}
-        elif auto_approve and kind in (CodeKind.COMPLETED, CodeKind.COMPLETED_BY_SERVER):
+        elif auto_approve and kind is CodeKind.COMPLETED_BY_SERVER:
+            # Never by the code that people take along: one of them may tell it to others, who have done nothing.
             action = {"action": "AUTOMATICALLY_APPROVE"}
         else:
             action = {"action": "MANUALLY_REVIEW"}

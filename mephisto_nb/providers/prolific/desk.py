@@ -32,8 +32,8 @@ class ProlificDesk(CrowdDesk):
     ----------
     account
         In whose name.
-    requester_name
-        Whose group of blocked people it is.
+    groups
+        The requester's groups, of which one is of blocked people.
     category
         The reason for a rejection where none is named.
     """
@@ -41,9 +41,8 @@ class ProlificDesk(CrowdDesk):
     CAN: ClassVar[frozenset[CrowdVerb]] = frozenset(CrowdVerb)
     LARGEST_BATCH: ClassVar[int] = 200
 
-    def __init__(self, account: ProlificAccount, requester_name: str, category: str) -> None:
-        self._account, self._category = account, category
-        self._groups = ProlificGroups(account, requester_name)
+    def __init__(self, account: ProlificAccount, groups: ProlificGroups, category: str) -> None:
+        self._account, self._groups, self._category = account, groups, category
         self._studies: dict[str, ProlificStudy] = {}
         self._study_of: dict[str, str] = {}
         self._turn = asyncio.Lock()

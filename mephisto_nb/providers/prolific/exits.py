@@ -43,12 +43,15 @@ class ProlificExits(VisitExits):
         The run's completion codes.
     app_url
         Where participants look at Prolific.
+    approves
+        Whether who has finished is paid without a review, whichever of them and us has handed in first.
     """
 
     TELLS_CROWD: ClassVar[bool] = True
 
-    def __init__(self, account: ProlificAccount, codes: ProlificCodes, app_url: str) -> None:
-        self._account, self._codes, self._app_url = account, codes, app_url.rstrip("/")
+    def __init__(self, account: ProlificAccount, codes: ProlificCodes, app_url: str, *, approves: bool = False) -> None:
+        self._account, self._codes, self._approves = account, codes, approves
+        self._app_url = app_url.rstrip("/")
 
     def get_exit(self, end: VisitEnd) -> ExitLink | None:
         """Return where somebody goes now, with which code, and what they are told."""
@@ -78,7 +81,7 @@ class ProlificExits(VisitExits):
             raise CrowdRefusedError("A visit has ended whose id is none of Prolific's. Look at both sides.")
         async with self._account.asking() as api:
             try:
-                await api.submissions.complete(end.registration_id, code)
+                status = (await api.submissions.complete(end.registration_id, code)).status
             except CrowdRefusedError as error:
                 status = (await api.submissions.get(end.registration_id)).status
                 if status in _GONE:
@@ -87,3 +90,5 @@ class ProlificExits(VisitExits):
                     raise CrowdError(
                         f"{error} There it is {status!r}. It is told again later.", error.status
                     ) from error
+            if self._approves and end.outcome is Outcome.COMPLETED and status == "AWAITING REVIEW":
+                await api.submissions.approve(end.registration_id)

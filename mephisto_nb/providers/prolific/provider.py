@@ -19,7 +19,7 @@ from mephisto_nb.providers.prolific.arrivals import CAPTURED_STUDY, ProlificDoor
 from mephisto_nb.providers.prolific.completion_codes import ProlificCodes
 from mephisto_nb.providers.prolific.desk import ProlificDesk
 from mephisto_nb.providers.prolific.exits import ProlificExits
-from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID
+from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID, ProlificGroups
 from mephisto_nb.providers.prolific.recruiting.recruiter import ProlificRecruiter
 from mephisto_nb.providers.prolific.recruiting.study_fields import PARTICIPANT, STUDY, SUBMISSION, entry_address
 from mephisto_nb.providers.prolific.settings import CURRENCIES, ProlificProviderArgs, check_settings
@@ -50,8 +50,9 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
         self._door = ProlificDoor(self._account, self._known)
         # Until a run gives its own secret, codes are those of nobody.
         self._codes = codes = ProlificCodes(Secret(secrets.token_hex(32)), pays_screen_out=args.screen_out.reward > 0)
-        self._exits = ProlificExits(self._account, codes, args.app_url)
-        self._recruiter = ProlificRecruiter(args, self._account, codes, self._known)
+        self._exits = ProlificExits(self._account, codes, args.app_url, approves=args.auto_approve)
+        self._groups = ProlificGroups(self._account, args.requester_name)
+        self._recruiter = ProlificRecruiter(args, self._account, codes, self._known, self._groups)
 
     def assert_task_args(self, task: TaskRunArgs) -> None:
         """Raise `ConfigError` for settings that no study can have, and where there is no token."""
@@ -111,7 +112,7 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
 
     def make_desk(self) -> ProlificDesk:
         """Return what asks Prolific to pay, reject, write and block."""
-        return ProlificDesk(self._account, self.args.requester_name, self.args.rejection_category)
+        return ProlificDesk(self._account, self._groups, self.args.rejection_category)
 
     def get_entry_url(self, url: str) -> str:
         """Return the address that a study has; Prolific fills in who comes. The study is made with it by itself."""

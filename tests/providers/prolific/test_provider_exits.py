@@ -40,6 +40,18 @@ async def test_auto_approve_pays_at_once(registered: ProlificStandIn) -> None:
     assert registered.world.submission(submission_id).status == "APPROVED"
 
 
+async def test_a_code_that_somebody_has_told_others_pays_nobody(registered: ProlificStandIn) -> None:
+    provider = await opened(registered, auto_approve=True)
+    lazy, diligent = [registered.world.submission(await at_work(registered, provider)) for _ in range(2)]
+    link = provider.exits.get_exit(end(diligent.id))
+    assert link is not None
+    for one in (lazy, diligent):
+        submit(registered.world, one, link.code)
+    await provider.exits.finish(end(diligent.id))
+    registered.advance(10)
+    assert (lazy.status, diligent.status) == ("AWAITING REVIEW", "APPROVED")
+
+
 async def test_who_is_too_late_there_is_handed_in_for(registered: ProlificStandIn) -> None:
     provider = await opened(registered)
     submission_id = await at_work(registered, provider)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import CrowdRefusedError, OutcomeUnknown
-from mephisto_nb.model.crowd import StudyStatus
+from mephisto_nb.model.crowd import CrowdVisitStatus, StudyStatus
 from mephisto_nb.providers.prolific.transport import ApiTransport
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn, StandInSettings, study_routes
-from tests.prolific import BEGIN
+from tests.prolific import BEGIN, begin
 from tests.providers.prolific.offers import RUN, Memory, offer, provider_of
 
 
@@ -55,6 +55,50 @@ async def test_a_study_is_what_was_offered(registered: ProlificStandIn) -> None:
     assert (fields["metadata"], fields["reward"], fields["maximum_allowed_time"]) == (RUN, 150, 30)
     assert fields["submissions_config"]["max_concurrent_submissions"] == 2
     assert fields["is_external_study_url_secure"] is True
+
+
+SETTINGS = {
+    "study_name": "Moods",
+    "study_description": "<b>Name</b> a mood",
+    "submission_places": 2,
+    "submissions_per_participant": 3,
+    "device_compatibility": ["mobile", "tablet"],
+    "peripheral_requirements": ["audio"],
+    "study_label": "annotation",
+    "content_warning": "sensitive",
+    "content_warning_details": "Sad texts.",
+    "signed_addresses": False,
+    "filters": {"Age": [18, 40], "handedness": ["left-handed", "2"]},
+    "auto_approve": True,
+}
+
+
+async def test_every_setting_reaches_the_study(registered: ProlificStandIn) -> None:
+    study = await provider_of(registered, **SETTINGS).recruiter.open(offer(concurrent=0), Memory())
+    fields = registered.world.study(study.study_id).fields
+    names = ("name", "description", "total_available_places", "device_compatibility", "peripheral_requirements")
+    assert [fields[one] for one in names] == ["Moods", "<b>Name</b> a mood", 2, ["mobile", "tablet"], ["audio"]]
+    names = ("study_labels", "content_warnings", "content_warning_details", "is_external_study_url_secure")
+    assert [fields[one] for one in names] == [["annotation"], ["sensitive"], "Sad texts.", False]
+    assert fields["submissions_config"] == {
+        "max_submissions_per_participant": 3,
+        "max_concurrent_submissions": -1,
+        "auto_rejection_categories": [],
+    }
+    assert fields["filters"][:2] == [
+        {"filter_id": "age", "selected_range": {"lower": 18, "upper": 40}},
+        {"filter_id": "handedness", "selected_values": ["1", "2"]},
+    ]
+    automatic = [one["actor"] for one in fields["completion_codes"] if "AUTOMATICALLY" in str(one["actions"])]
+    assert automatic == ["researcher"]
+
+
+async def test_what_a_later_prolific_says_is_borne(registered: ProlificStandIn) -> None:
+    registered.mishaps.unknown_fields, registered.mishaps.unknown_statuses = True, 1.0
+    provider = provider_of(registered)
+    study = await provider.recruiter.open(offer(events_url="https://lab.example.org/run/events"), Memory())
+    begin(registered, study.study_id)
+    assert [one.status async for one in provider.recruiter.read_visits()] == [CrowdVisitStatus.UNKNOWN]
 
 
 @pytest.mark.slow

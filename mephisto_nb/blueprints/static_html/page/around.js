@@ -182,7 +182,8 @@ A classic script, in a scope of its own: bundles find no names here but those of
   function showExit({ visit_ended: ended, exit, failure_reason: reason }) {
     const title = ended.outcome === "completed" ? "Thank you. You are done." : "Your visit is over";
     const url = /^https?:/i.test(exit?.url ?? "") ? exit.url : null;
-    const words = [reason, exit?.text === reason ? "" : exit?.text].filter(Boolean).join(" ");
+    const isWhole = ended.outcome === "completed" && ended.done >= ended.asked;
+    const words = [isWhole && exit?.text ? "" : reason, exit?.text].filter(Boolean).join(" ");
     let timer = 0;
     const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
     if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(timer);

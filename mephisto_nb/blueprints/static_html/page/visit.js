@@ -4,8 +4,6 @@ import { registration } from "./identity.js";
 import { put, show } from "./screens.js";
 
 const frame = document.getElementById("visit");
-const bar = frame.querySelector("progress");
-const about = frame.querySelector("details");
 const link = document.getElementById("exit-link");
 const code = document.getElementById("exit-code");
 
@@ -46,12 +44,14 @@ export class Visit {
       this.hide();
       return "";
     }
+    if (!frame.firstChild) frame.append(document.getElementById("visit-frame").content.cloneNode(true));
+    const bar = frame.querySelector("progress");
     const words = place.position > 0 ? `${place.position} of ${place.of}` : "";
     put(frame, { place: words, about: this.#rules.about, if_stopped: this.#rules.if_stopped });
     bar.max = place.of;
     bar.value = Math.max(0, place.position - 1);
     bar.hidden = words === "";
-    about.open = place.position < 2;
+    frame.querySelector("details").open = place.position < 2;
     frame.hidden = false;
     return words;
   }
@@ -78,7 +78,9 @@ export function showExit(details) {
   const outcome = ended?.outcome ?? exit?.outcome ?? "other";
   const url = addressOf(exit?.url);
   const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "stays", exit?.code ? "code" : ""];
-  show("exit", { words: outcome, also, fill: { reason: reason ?? "", text: exit?.text === reason ? "" : exit?.text ?? "" } });
+  const isWhole = outcome === "completed" && !(ended?.done < ended?.asked);
+  const text = exit?.text ?? "";
+  show("exit", { words: outcome, also, fill: { reason: isWhole && text ? "" : reason ?? "", text } });
   code.value = exit?.code ?? "";
   if (url === null) return link.removeAttribute("href");
   link.href = url.href;

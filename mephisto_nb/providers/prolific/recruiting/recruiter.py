@@ -60,17 +60,25 @@ class ProlificRecruiter(Recruiter):
         The run's completion codes.
     known
         Where is noted what is known of the study.
+    groups
+        The requester's groups of participants.
     """
 
     def __init__(
-        self, args: ProlificProviderArgs, account: ProlificAccount, codes: ProlificCodes, known: KnownStudy
+        self,
+        args: ProlificProviderArgs,
+        account: ProlificAccount,
+        codes: ProlificCodes,
+        known: KnownStudy,
+        groups: ProlificGroups,
     ) -> None:
-        self._args, self._account, self._known = args, account, known
-        self._groups = ProlificGroups(account, args.requester_name)
+        self._args, self._account, self._known, self._groups = args, account, known, groups
         self._events = ProlificEvents(account)
         self._quoter = ProlificQuoter(args, account, self._groups)
         self._opening = StudyOpening(args, account, codes, known, self._quoter, self._groups, self._events)
         self._quoted: dict[Offer, Money] = {}
+        #: The study as it was when it was published: what visits are paid is frozen then.
+        self._frozen: ProlificStudy | None = None
 
     async def quote(self, offer: Offer) -> RecruitingQuote:
         """Say what an offer would cost, and what stands in its way. Nothing is posted."""
@@ -93,7 +101,7 @@ class ProlificRecruiter(Recruiter):
     async def read_visits(self) -> AsyncIterator[CrowdVisit]:
         """Yield all visits that Prolific knows of."""
         async with self._account.asking() as api:
-            study = await self._study(api)
+            study = await self._frozen_study(api)
             count = 0
             async for one in api.submissions.of_study(study.id):
                 if count and count % _PAGE == 0:
@@ -106,7 +114,7 @@ class ProlificRecruiter(Recruiter):
         if not PROLIFIC_ID.fullmatch(registration_id):
             return None
         async with self._account.asking() as api:
-            study = await self._study(api)
+            study = await self._frozen_study(api)
             try:
                 one = await api.submissions.get(registration_id)
             except CrowdRefusedError as error:
@@ -185,6 +193,14 @@ class ProlificRecruiter(Recruiter):
         if study is None:
             raise ClosedError("There is no study of this run: it was not opened, or its draft is gone. Open it first.")
         return study
+
+    async def _frozen_study(self, api: ProlificAPI) -> ProlificStudy:
+        if self._frozen is None:
+            study = await self._study(api)
+            if study.status == "UNPUBLISHED":
+                return study
+            self._frozen = study
+        return self._frozen
 
     async def _published(self, api: ProlificAPI) -> ProlificStudy:
         return await self._opening.wait_until_published(api, await self._study(api))
