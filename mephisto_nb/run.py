@@ -20,6 +20,7 @@ from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.steering import RunSteering, not_driven
 from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.money.run_reconciliation import RunReconciliation
 from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
 from mephisto_nb.review.reviewing import RunReview
@@ -39,6 +40,8 @@ class TaskRun:
     review: RunReview
     #: Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
     payments: RunPayments
+    #: Comparing with the crowd's books: ``await run.reconcile()`` is a frame; ``await run.reconcile.repair()`` ...
+    reconcile: RunReconciliation
     #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``files``, ``requests`` ...
     metadata: MetadataFrames
     #: What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
@@ -50,6 +53,7 @@ class TaskRun:
         self._display = RunDisplay(frames)
         self.review = RunReview([frames], ReviewPanel)
         self.payments = RunPayments(frames)
+        self.reconcile = RunReconciliation(frames)
         self.metadata = MetadataFrames(frames)
         self.steering = RunSteering(frames.task_run_id, frames.live, frames.task_run.ended_at)
 

@@ -20,12 +20,13 @@ from mephisto_nb.importing.old_data import ImportedBlueprint
 from mephisto_nb.kernel.launch import RunStarter
 from mephisto_nb.kernel.launching.launch_input import read_launch_input
 from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.kernel.run_tasks import RunTasks, Supervisor, find_driver
+from mephisto_nb.kernel.run_tasks import RunHelper, RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.money.bookkeeping import Bookkeeper
 from mephisto_nb.money.budget import BudgetAtLaunch, Spending, with_budget
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -58,10 +59,12 @@ class Runs:
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()
         self._spending = Spending(self.database, clock)
-        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending)
+        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending, self._make_more)
         self._starter = RunStarter(directory, *parts)
         self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
+        #: Those of runs that are being started.
+        self._new: dict[str, RunFrames] = {}
         #: What crowds are being asked for now, by key (see `RunCrowd`).
         self._in_flight: set[str] = set()
         self.is_closed = False
@@ -227,12 +230,23 @@ class Runs:
         await self._supervisor.start()
 
     def _keep(self, tasks: RunTasks) -> RunFrames:
-        live, parts = tasks.run, tasks.run.parts
+        live = tasks.run
         self._tasks[live.task_run_id] = tasks
-        self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, lambda: parts.provider, live)
+        self._frames[live.task_run_id] = self._new.pop(live.task_run_id, None) or self._frames_of(live)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != live.task_run_id]
         tell(self.listeners)
         return self._frames[live.task_run_id]
+
+    def _make_more(self, live: LiveRun) -> list[RunHelper]:
+        """Return what works beside a run that is started, and knows more of it than the kernel does."""
+        study = live.parts.study
+        if study is None or live.parts.engine.rules.visits is None:
+            return []
+        self._new[live.task_run_id] = frames = self._frames_of(live)
+        return [Bookkeeper(frames, live, study, self._supervisor)]
+
+    def _frames_of(self, live: LiveRun) -> RunFrames:
+        return self._make_frames(live.task_run, live.parts.blueprint, lambda: live.parts.provider, live)
 
     def _make_frames(
         self,

@@ -7,7 +7,7 @@ or leaves nothing behind: each part that is started first says how it is taken b
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
@@ -28,7 +28,7 @@ from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launching.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
-from mephisto_nb.kernel.outside.address_check import check_before_offer
+from mephisto_nb.kernel.recruiting.offering import offer, recruiting_of
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
@@ -283,6 +283,8 @@ class RunStarter:
     clock: Clock
     progress: Progress
     spending: SpendingCheck | None = None
+    #: What else works beside a run, made by who knows more than the kernel does.
+    make_more: Callable[[LiveRun], Sequence[RunHelper]] = lambda run: ()
 
     async def launch(
         self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
@@ -357,7 +359,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(parts.make_router_plan())
+        await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -365,12 +367,7 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
-        if plan.provider.recruiter is not None:
-            note = parts.tally.noted.note
-            recruiter, architect = plan.provider.recruiter, parts.architect
-            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
-        undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
-        await parts.launcher.launch_units(url)
+        await offer(parts, undo)
         tasks.keep()
         return tasks
 
@@ -468,7 +465,9 @@ class RunStarter:
             spending=self.spending,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = [_Watching(watch), *([] if vouching is None else [vouching])]
+        # Who recruits ends first: nobody is to be sent to a run that is about to end.
+        helpers = recruiting_of(parts, plan.settings.task, self.supervisor, is_launched=is_launched)
+        helpers += [_Watching(watch), *([] if vouching is None else [vouching])]
         if engine.rules.visits is not None:
             troubles = tally.noted, tally.note_failure
             helpers.append(VisitTeller(plan.provider.exits, engine, self.supervisor, self.clock, *troubles))
@@ -482,7 +481,7 @@ class RunStarter:
             made_of = (agents, runner, plan.blueprint, data.init_data, transcripts, tally.note_failure)
             # Started first: those who are at work already wait for nothing else.
             helpers.insert(0, TaskCode(engine, link, self.supervisor, *made_of))
-        return RunTasks(live, self.supervisor, lock, helpers)
+        return RunTasks(live, self.supervisor, lock, [*helpers, *self.make_more(live)])
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id

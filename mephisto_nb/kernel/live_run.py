@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.launching.spending import SpendingCheck
+    from mephisto_nb.kernel.recruiting.study import RunStudy
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
     from mephisto_nb.kernel.worker_pool import WorkerPool
@@ -157,6 +158,8 @@ class RunParts:
     make_router_plan: Callable[[], RouterPlan]
     #: Asked before more money is committed; None: nobody has to be.
     spending: SpendingCheck | None = None
+    #: What the run's crowd was offered; None: whoever is given the address comes.
+    study: RunStudy | None = None
 
     @property
     def events_url(self) -> str:
@@ -247,7 +250,7 @@ class LiveRun:
         found += [trouble for trouble in troubles if trouble and self.is_running]
         # What is over stays known when the run has ended; what was wrong last may be mended by then.
         found += [str(one) for one in self.parts.machine_troubles if self.is_running or one.is_past]
-        return found + self.parts.tally.noted.remarks
+        return [*found, *self.parts.tally.crowd.values(), *self.parts.tally.noted.remarks]
 
     @property
     def progress(self) -> tuple[int, int, int]:
@@ -348,6 +351,9 @@ class RunTally:
     explain: Callable[[JSONObject], str | None] = lambda report: None
     noted: Troubles = field(default_factory=Troubles)
     reported: Troubles = field(default_factory=lambda: Troubles(_MOST_REPORTED))
+    #: What somebody should know of the run's crowd and its books, by what it is of; gone once it is mended. It has a
+    #: reason, and behind ". " what to do.
+    crowd: dict[str, str] = field(default_factory=dict)
     turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
     page_errors: Counter[str] = field(default_factory=Counter)
     last_arrival_at: float | None = None

@@ -18,9 +18,9 @@ from mephisto_nb.config.task_run_settings import TaskRunSettings
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, UnknownTypeError
 from mephisto_nb.frames.frames import typed
 from mephisto_nb.kernel.launch import RunPlan
-from mephisto_nb.model.money import Money, count
+from mephisto_nb.model.money import Money, count, total
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.states import UNIT_OPEN, Gate, UnitStatus
+from mephisto_nb.model.states import UNIT_OPEN, Gate, PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.money.fees import FeeRate, fee_rate_of
 from mephisto_nb.money.forecast import Forecast
@@ -47,12 +47,16 @@ _OPEN, _UNDECIDED = UNIT_OPEN, UnitStatus.COMPLETED
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One sum of the books: of which run and task, in which month (None: still to be paid), fees included."""
+    """One sum of the books: of which run and task, in which month (None: still to be paid), fees included.
+
+    `is_work` tells whether it is for work itself, rather than beside it, as bonuses are.
+    """
 
     task_run_id: str | None
     task_name: str
     month: str | None
     amount: Money
+    is_work: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class Books:
             else:
                 spent += one.amount
         return Booked(spent, committed, elsewhere)
+
+    def work_of(self, run: TaskRun) -> Money:
+        """Return what is booked for the work of a run, in its currency."""
+        own = (one.amount for one in self.entries if one.task_run_id == run.task_run_id and one.is_work)
+        return total((one for one in own if one.currency == run.currency), run.currency)
 
 
 def _counts(budget: Budget, entry: _Entry) -> bool:
@@ -119,7 +128,8 @@ def _payments(database: Database, runs: Mapping[str, TaskRun], rates: Mapping[st
         if fees is None:  # not known yet
             fees = amount.share(rates[run.provider_type] if run else 0)
         month = month_of(row["sent_at"] or row["created_at"]) if row["status"] in _SPENT else None
-        yield _Entry(row["task_run_id"], run.task_name if run else "", month, amount + fees)
+        is_work = row["kind"] == PaymentKind.REWARD.value
+        yield _Entry(row["task_run_id"], run.task_name if run else "", month, amount + fees, is_work)
 
 
 def _work(database: Database, runs: Sequence[TaskRun]) -> Iterable[tuple[str, Money]]:
@@ -368,6 +378,24 @@ def check_extension(
     return check_budget(database, wanted, run.task_name, now, own, run.task_run_id)
 
 
+def check_places(database: Database, run: TaskRun, places: int, cost: Money, now: float) -> BudgetDecision:
+    """Check so many places of a run at its crowd, altogether. Blocks; raises as `check_budget`.
+
+    Parameters
+    ----------
+    database, run, places, now
+        Where all runs are, which one it is, how many places are wanted, and when.
+    cost
+        What all of them come to, with fees. What is booked for the run's work counts for them.
+    """
+    more = max(Money(0, cost.currency), cost - read_books(database).work_of(run))
+    wanted = Wanted(
+        f"Offering {count(places, 'place')} of {run.task_name!r} to its crowd, for {cost} altogether,", more
+    )
+    own = run_budgets_of_configuration(run)
+    return check_budget(database, wanted, run.task_name, now, own, run.task_run_id)
+
+
 def check_bonus(
     database: Database, run: TaskRun, fees: FeeRate, amounts: Sequence[Money], now: float
 ) -> BudgetDecision:
@@ -396,6 +424,10 @@ class Spending:
     def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
         """Raise `BudgetExceededError` if a higher reward of so many units does not fit; blocks."""
         check_raise(self.database, run, FeeRate(fee_rate, fee_rate), units, before, after, self.clock.now())
+
+    def check_places(self, run: TaskRun, places: int, cost: Money) -> None:
+        """Raise `BudgetExceededError` if so many places at a crowd do not fit; blocks."""
+        check_places(self.database, run, places, cost, self.clock.now())
 
     def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
         """Raise `BudgetExceededError` if bonuses do not fit; blocks."""

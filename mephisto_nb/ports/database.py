@@ -126,7 +126,24 @@ class RunStore(ABC):
     def delete_run(self, task_run_id: str) -> None:
         """Take back a run with all that hangs on it; one that is not there is no error. Called when a launch failed."""
 
+    @abstractmethod
+    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object]) -> None:
+        """Store values beside those that a run's recruiter has kept. Called for its `CrowdMemory`.
+
+        Raises
+        ------
+        ConflictError
+            There is no such run.
+        """
+
     # -- reading
+
+    @abstractmethod
+    def read_crowd_memory(self, task_run_id: str) -> JSONObject:
+        """Return what a run's recruiter has kept; of a run that has none, nothing.
+
+        Called when a run is launched, taken up again, or compared with its crowd.
+        """
 
     @abstractmethod
     def load_run(self, task_run_id: str) -> RunSnapshot:

@@ -29,7 +29,7 @@ class CrowdMemory(Protocol):
 class Recruiter(ABC):
     """Offers one run to a crowd, and says what the crowd makes of it. All calls are made in the kernel's loop.
 
-    Every method may raise `WorldError` where the crowd refuses or cannot be reached. `open`, `add_places` and `close`
+    Every method may raise `WorldError` where the crowd refuses or cannot be reached. `open`, `set_places` and `close`
     may be called again after a kernel has died, and must find what they did before rather than do it twice.
     """
 
@@ -40,6 +40,12 @@ class Recruiter(ABC):
     @abstractmethod
     async def open(self, offer: Offer, memory: CrowdMemory) -> CrowdStudy:
         """Offer the run; or find the study that was opened for it."""
+
+    def recall(self, task_run_id: str, memory: CrowdMemory) -> None:  # noqa: B027 - some find it by the run's id alone
+        """Know the study that was opened for a run, if one was, without asking for it.
+
+        Called before anything else once a run is taken up, or looked up after its end.
+        """
 
     @abstractmethod
     async def read_study(self) -> CrowdStudy:

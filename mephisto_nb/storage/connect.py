@@ -410,7 +410,7 @@ def told_plainly(what: str, url: URL) -> Iterator[None]:
 # -- the schema
 
 #: Every version that this package knows, oldest first; the last is today's.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:

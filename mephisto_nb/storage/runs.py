@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -32,14 +32,14 @@ from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
 from mephisto_nb.storage.tables import fetch_rows, find_or_add, read_fees, read_money
-from mephisto_nb.storage.visits import load_unvouched, load_visits, read_visits
+from mephisto_nb.storage.visits import keep_crowd_memory, load_unvouched, load_visits, read_crowd_memory, read_visits
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 #: Tables with rows of one run, each before those that its rows point at.
 _OF_A_RUN = (
     t.reviews, t.payments, t.verdicts, t.held_arrivals, t.unvouched_arrivals, t.gate_units, t.onboarding_agents,
-    t.agents, t.visits, t.units, t.assignments, t.events, t.outbox, t.task_runs,
+    t.agents, t.visits, t.units, t.assignments, t.events, t.outbox, t.crowd_memory, t.task_runs,
 )  # fmt: skip
 _STEERING, _SERVICE = [field.name for field in fields(Steering)], [field.name for field in fields(Service)]
 
@@ -73,7 +73,17 @@ class SQLRuns(RunStore):
             for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
+    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object]) -> None:
+        """Store values beside those that a run's recruiter has kept."""
+        with self._connections.writing("Storing what a crowd's study is called") as connection:
+            keep_crowd_memory(connection, task_run_id, values)
+
     # -- reading
+
+    def read_crowd_memory(self, task_run_id: str) -> JSONObject:
+        """Return what a run's recruiter has kept."""
+        with self._connections.reading("Reading what a crowd's study is called") as connection:
+            return read_crowd_memory(connection, task_run_id)
 
     def load_run(self, task_run_id: str) -> RunSnapshot:
         """Return all that is needed to go on with a run; raise `NotFoundError` where there is none."""

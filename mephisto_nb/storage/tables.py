@@ -347,6 +347,14 @@ unvouched_arrivals = Table(
     Column("asked_at", Float, nullable=False),
 )
 
+#: What a run's recruiter keeps of it, as JSON.
+crowd_memory = Table(
+    "crowd_memory",
+    metadata,
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), primary_key=True),
+    Column("data", Text, nullable=False),
+)
+
 submissions = Table(
     "submissions",
     metadata,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -77,7 +77,26 @@ def end_vouching(connection: Connection, run: str | None, found: list[c.EndVouch
         connection.execute(delete(t.unvouched_arrivals).where(t.unvouched_arrivals.c.request_id.in_(some)))
 
 
+def keep_crowd_memory(connection: Connection, run: str, values: Mapping[str, object]) -> None:
+    """Store values beside those that a run's recruiter has kept."""
+    m = t.crowd_memory.c
+    found = connection.execute(select(m.data).where(m.task_run_id == run).with_for_update()).scalar_one_or_none()
+    if found is None:
+        connection.execute(insert(t.crowd_memory), {"task_run_id": run, "data": dump(dict(values))})
+    else:
+        kept = dump({**json.loads(found), **values})
+        connection.execute(update(t.crowd_memory).where(m.task_run_id == run).values(data=kept))
+
+
 # -- reading
+
+
+def read_crowd_memory(connection: Connection, run: str) -> JSONObject:
+    """Return what a run's recruiter has kept."""
+    query = select(t.crowd_memory.c.data).where(t.crowd_memory.c.task_run_id == run)
+    found = connection.execute(query).scalar_one_or_none()
+    kept: JSONObject = {} if found is None else json.loads(found)
+    return kept
 
 
 def load_visits(connection: Connection, run: str) -> list[Visit]:

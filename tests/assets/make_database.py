@@ -43,6 +43,7 @@ def main() -> None:
     visit = Visit("visit of cyd", cyd.worker_id, "session", {"STUDY_ID": "s1"}, 3, 1020.0, 1080.0)
     run.commit(c.AddVisit(visit), c.AwaitVouching(UnvouchedArrival("waiting", {"token": "t"}, 1020.0)))
     run.commit(c.EndVisit(visit.visit_id, 1030.0, Outcome.RETURNED, None, "You have given this task back."))
+    database.runs.keep_crowd_memory(run.id, {"study_id": "s1"})
     grant_to(database, "careful", "ann", 5)
     database.close()
     _shrink(file)

@@ -136,6 +136,8 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     ]
     assert visits == ([("cyd", "returned", {"STUDY_ID": "s1"})] if revision >= "0009" else [])
     assert [one.visit_id for one in found.agents] == [None] * len(found.agents)
+    kept = database.runs.read_crowd_memory(run.task_run_id)
+    assert kept == ({"study_id": "s1"} if revision >= "0010" else {})
     database.close()
 
 

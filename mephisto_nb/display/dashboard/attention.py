@@ -248,6 +248,13 @@ def _own_code(moment: Moment) -> Notices:
         yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
 
 
+def _crowd(moment: Moment) -> Notices:
+    """Name what a crowd would not do, and where its books are otherwise than ours."""
+    for key, told in moment.live.parts.tally.crowd.items() if moment.live is not None else ():
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"crowd {key}", "warning", f"{reason.rstrip('.')}.", remedy or "await run.reconcile() says more.")
+
+
 def _remarks(moment: Moment) -> Notices:
     for number, told in enumerate(moment.live.parts.tally.noted.remarks if moment.live is not None else ()):
         reason, _, remedy = told.partition(". ")
@@ -312,7 +319,7 @@ def _price_of(moment: Moment, reward: Money) -> Money:
 
 
 _LOOKS = (
-    _failure, _troubles, _machine, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates,
+    _failure, _troubles, _machine, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _crowd, _rates,
     _partners, _paused, _detached, _absence, _ending, _remarks,
 )  # fmt: skip
 

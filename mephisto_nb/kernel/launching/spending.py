@@ -22,5 +22,11 @@ class SpendingCheck(Protocol):
     def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
         """Called before the reward of so many units changes that nobody has or answered yet."""
 
+    def check_places(self, run: TaskRun, places: int, cost: Money) -> None:
+        """Called before a crowd is asked for so many places altogether; `cost` is what all of them come to, with fees.
+
+        What is booked already for the run's work counts for them.
+        """
+
     def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
         """Called before bonuses are owed."""

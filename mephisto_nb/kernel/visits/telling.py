@@ -183,7 +183,7 @@ async def tell_later(
     for row in rows:
         if row["ended_at"] is None or row["told_at"] is not None:
             continue
-        if trouble := await tell(exits, _end_of_row(row, rules)):
+        if trouble := await tell(exits, end_of_row(row, rules)):
             troubles.append(f"the end of a visit of {row['worker_name']}: {trouble}")
             continue
         at = clock.now()
@@ -192,7 +192,8 @@ async def tell_later(
     return troubles
 
 
-def _end_of_row(row: JSONObject, rules: VisitRules) -> VisitEnd:
+def end_of_row(row: JSONObject, rules: VisitRules) -> VisitEnd:
+    """Return how a visit has ended, as its crowd is told; `row` is as `RunStore.read_visits` gives it."""
     own: dict[str, Any] = {name: row[name] for name in _STORED}
     short = None if row["short"] is None else Short(row["short"])
     visit = Visit(**own, outcome=Outcome(row["outcome"]), short=short, done=row["done"])

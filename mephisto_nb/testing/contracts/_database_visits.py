@@ -94,3 +94,19 @@ class VisitsContract(DatabaseFixtures):
         run.commit(c.AwaitVouching(UnvouchedArrival(new_id(), {}, 1.0)))
         database.runs.delete_run(run.id)
         assert database.runs.read_visits([run.id]) == []
+
+    def test_what_a_recruiter_keeps_is_kept_for_each_run(self, database: Database, run: SampleRun) -> None:
+        other = SampleRun(database)
+        assert database.runs.read_crowd_memory(run.id) == {}
+        database.runs.keep_crowd_memory(run.id, {"study_id": "s\N{SNOWMAN}", "most": 12})
+        database.runs.keep_crowd_memory(run.id, {"most": 13, "own": {"stage": "open"}})
+        database.runs.keep_crowd_memory(other.id, {"most": 1})
+        kept = {"study_id": "s\N{SNOWMAN}", "most": 13, "own": {"stage": "open"}}
+        assert database.runs.read_crowd_memory(run.id) == kept
+        database.runs.delete_run(run.id)
+        assert database.runs.read_crowd_memory(run.id) == {}
+        assert database.runs.read_crowd_memory(other.id) == {"most": 1}
+
+    def test_nothing_is_kept_of_a_run_that_is_not_there(self, database: Database) -> None:
+        with pytest.raises(ConflictError):
+            database.runs.keep_crowd_memory("none", {"most": 1})

@@ -1,0 +1,1 @@
+"""Runs that are offered to a crowd which sends people by itself."""

@@ -1,0 +1,254 @@
+"""A run is offered to its crowd at the launch, and its study follows it until the end, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
+from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.steering import create
+from mephisto_nb.testing.fake_clock import FakeClock
+from tests.inside import parts_of
+from tests.kernel.recruiting import Market, register_fair
+from tests.kernel.runs import nothing_is_left, rows
+from tests.kernel.visiting import Town, launch_visits, people_of
+
+S = CrowdVisitStatus
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> tuple[Market, Town]:
+    return register_fair(monkeypatch)
+
+
+@pytest.fixture
+def market(crowd: tuple[Market, Town]) -> Market:
+    return crowd[0]
+
+
+async def launch(operator: Operator, units: int = 6, **task: Any) -> Any:
+    return await launch_visits(operator, units, provider="fair", **{"units_per_visit": 2, **task})
+
+
+def stage(run: Any) -> Any:
+    return parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]["stage"]
+
+
+async def its_turn(run: Any) -> None:
+    """Wait until what is being asked of the crowd is over."""
+    study = parts_of(run).study
+    assert study is not None
+    async with study.turn:
+        pass
+
+
+async def test_a_launch_offers_what_the_run_needs(operator: Operator, market: Market) -> None:
+    run = await launch(operator, 5, max_num_concurrent_units=4, assignment_duration_in_seconds=600)
+    (offer,) = market.offers
+    assert market.asked == ["quote", "open"]
+    assert (offer.task_run_id, offer.title, offer.url) == (run.task_run_id, "Moods", run.url)
+    assert (offer.reward, offer.places, offer.visit_seconds, offer.concurrent) == (Money.of("0.3"), 3, 600, 4)
+    assert offer.events_url == parts_of(run).events_url != ""
+    kept = parts_of(run).database.runs.read_crowd_memory(run.task_run_id)
+    assert kept["study_id"] == "s1"
+    assert (kept["study"]["stage"], kept["study"]["places"]) == ("open", 3)
+
+
+async def test_what_the_crowd_would_refuse_is_not_launched(operator: Operator, market: Market, data_dir: Path) -> None:
+    market.quote = replace(market.quote, troubles=("The account is empty.", "The pay is too low."))
+    with pytest.raises(ConfigError, match=r"'moods' cannot be offered.*The account is empty\. The pay is too low\."):
+        await launch(operator)
+    assert market.asked == ["quote"]
+    assert nothing_is_left(data_dir)
+
+
+async def test_remarks_of_the_crowd_are_told(operator: Operator, market: Market) -> None:
+    market.quote = replace(market.quote, remarks=("Few people are active. Give it time.",))
+    assert (await launch(operator)).attention == ["Few people are active. Give it time."]
+
+
+async def test_a_study_that_cannot_be_opened_undoes_the_launch(
+    operator: Operator, market: Market, data_dir: Path
+) -> None:
+    market.fails["open"] = CrowdRefusedError("It was made otherwise than was asked for.")
+    with pytest.raises(CrowdRefusedError, match="otherwise"):
+        await launch(operator)
+    assert market.asked == ["quote", "open", "close"]
+    assert nothing_is_left(data_dir)
+
+
+async def test_what_the_crowd_says_it_costs_has_to_fit_a_budget(
+    operator: Operator, market: Market, data_dir: Path
+) -> None:
+    market.quote = RecruitingQuote(Money.of("0.9"), Money.of("0.45"))
+    with pytest.raises(BudgetExceededError, match=r"3 places.*\$1\.35"):
+        await launch(operator, budget=1.2)
+    assert market.asked == ["quote"]
+    assert nothing_is_left(data_dir)
+
+
+async def test_work_that_is_booked_already_counts_for_its_places(operator: Operator, market: Market) -> None:
+    market.quote = RecruitingQuote(Money.of("0.9"), Money.of("0.45"))
+    run = await launch(operator, budget=1.36)
+    assert run.status == "live"
+
+
+async def test_the_study_pauses_and_goes_on_with_the_run(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    await run.steering.pause_launching()
+    await market.heard("pause")
+    await run.steering.resume_launching()
+    await market.heard("resume")
+    assert market.asked == ["quote", "open", "pause", "resume"]
+
+
+async def test_the_study_is_closed_when_the_run_ends(operator: Operator, market: Market) -> None:
+    run = await launch(operator, 2)
+    async with people_of(run) as person:
+        await person("ann").do(2)
+        await run.completed()
+    await operator.shutdown()
+    assert market.asked[-1] == "close"
+    assert market.asked.count("close") == 1
+    assert stage(run) == "closed"
+
+
+async def test_a_run_that_is_shut_down_sends_for_nobody_more(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    await run.force_shutdown()
+    assert market.asked == ["quote", "open", "close"]
+    assert stage(run) == "closed"
+
+
+async def test_the_end_of_a_run_does_not_hang_on_its_crowd(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    market.fails["close"] = CrowdError("The crowd is away.")
+    await run.force_shutdown()
+    assert (run.status, stage(run)) == ("ended", "open")
+
+
+async def test_visits_that_ended_without_their_work_get_others(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    async with people_of(run) as person:
+        ann = person("ann")
+        market.put("s-ann", S.ACTIVE)
+        market.put("s-bob", S.RESERVED)  # on his way
+        await ann.do(1)
+        market.put("s-ann", S.SUBMITTED)
+        await ann.give_back(await ann.take())
+        clock.advance(31)
+        await market.heard("places 3")
+    assert market.asked[2:] == ["study", "visits", "places 3"]
+
+
+async def test_a_place_that_was_given_back_needs_no_other(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    async with people_of(run) as person:
+        ann = person("ann")
+        market.put("s-ann", S.ACTIVE)
+        await ann.give_back(await ann.take())
+        market.put("s-ann", S.RETURNED)
+        clock.advance(31)
+    await run.steering.pause_launching()
+    await market.heard("pause")
+    assert market.asked == ["quote", "open", "pause"]
+
+
+async def test_work_that_comes_later_gets_places(timed_operator: Operator, clock: FakeClock, market: Market) -> None:
+    run = await launch(timed_operator, 1, units_per_visit=1)
+    more = [InitializationData(shared=row, unit_data=[{}]) for row in rows(3)]
+    await parts_of(run).engine.do(lambda step: create(step, more))
+    clock.advance(31)
+    await market.heard("places 4")
+
+
+async def test_a_budget_that_has_no_room_for_places_is_told(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    market.quote = RecruitingQuote(Money.of("0.6"), Money(0))
+    run = await launch(timed_operator, 4, budget=0.7)
+    async with people_of(run) as person:
+        ann = person("ann")
+        market.put("s-ann", S.SUBMITTED)
+        await ann.do(1)
+        await ann.give_back(await ann.take())
+        clock.advance(31)
+        await market.heard("visits")
+        await its_turn(run)
+    (told,) = [text for text in run.attention if "more places" in text]
+    assert "The run needs 1 more places at its crowd" in told
+    assert not [one for one in market.asked if one.startswith("places")]
+
+
+async def test_a_crowd_that_is_away_is_asked_again_later(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator)
+    market.fails["pause"] = CrowdError("The crowd is away.")
+    await run.steering.pause_launching()
+    await market.heard("pause")
+    await its_turn(run)
+    assert "The crowd could not be asked to have the study follow the run: The crowd is away" in str(run.attention)
+    clock.advance(6)
+    await market.heard("pause", 2)
+    del market.fails["pause"]
+    clock.advance(5)
+    assert market.asked.count("pause") == 2
+    clock.advance(6)
+    await market.heard("pause", 3)
+    await its_turn(run)
+    await run.steering.resume_launching()
+    await market.heard("resume")
+    assert (run.attention, run.status) == ([], "live")
+
+
+async def test_the_next_kernel_finds_the_study(make_operator: Callable[..., Operator], market: Market) -> None:
+    first = make_operator()
+    run = await launch(first)
+    await first.detach()
+    assert market.asked == ["quote", "open"]
+    await (await make_operator().reconnect(run.task_run_id)).steering.pause_launching()
+    await market.heard("pause")
+    assert market.asked == ["quote", "open", "open", "pause"]
+    assert market.recalled[-1]["study_id"] == "s1"
+    assert market.offers[1].places == market.offers[0].places
+
+
+async def test_a_crowd_that_is_away_at_a_restart_harms_nothing(
+    make_operator: Callable[..., Operator], market: Market, clock: FakeClock
+) -> None:
+    first = make_operator()
+    run = await launch(first)
+    await first.detach()
+    market.fails["open"] = CrowdError("The crowd is away.")
+    again = await make_operator(clock=clock).reconnect(run.task_run_id)
+    await market.heard("open", 2)
+    async with people_of(again) as person:
+        await person("ann").do(2)
+    del market.fails["open"]
+    clock.advance(6)
+    await market.heard("open", 3)
+
+
+async def test_what_somebody_did_at_the_crowd_is_told(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    market.study = replace(market.study, status=StudyStatus.PAUSED, page="https://crowd.example/s1")
+    study = parts_of(run).study
+    assert study is not None
+    study.look_again()
+    await market.heard("study")
+    await its_turn(run)
+    (told,) = run.attention
+    assert told.startswith("The study (https://crowd.example/s1) was paused at its crowd, not from here")
