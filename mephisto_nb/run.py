@@ -20,7 +20,7 @@ from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.steering import RunSteering, not_driven
 from mephisto_nb.model.states import UnitStatus
-from mephisto_nb.money.run_reconciliation import RunReconciliation
+from mephisto_nb.money.reconciliation import RunReconciliation
 from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
 from mephisto_nb.review.reviewing import RunReview

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,7 +26,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.money.bookkeeping import Bookkeeper
+from mephisto_nb.money.bookkeeping import bookkeepers_of
 from mephisto_nb.money.budget import BudgetAtLaunch, Spending, with_budget
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -59,8 +59,15 @@ class Runs:
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()
         self._spending = Spending(self.database, clock)
-        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending, self._make_more)
-        self._starter = RunStarter(directory, *parts)
+        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending)
+
+        def start_frames(live: LiveRun) -> Sequence[RunHelper]:
+            """Make the frames of a run that is being started, and return what works beside it and needs them."""
+            found = self._make_frames(live.task_run, live.parts.blueprint, lambda: live.parts.provider, live)
+            self._new[live.task_run_id] = found
+            return bookkeepers_of(found, live, self._supervisor)
+
+        self._starter = RunStarter(directory, *parts, start_frames)
         self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
         #: Those of runs that are being started.
@@ -232,21 +239,10 @@ class Runs:
     def _keep(self, tasks: RunTasks) -> RunFrames:
         live = tasks.run
         self._tasks[live.task_run_id] = tasks
-        self._frames[live.task_run_id] = self._new.pop(live.task_run_id, None) or self._frames_of(live)
+        self._frames[live.task_run_id] = self._new.pop(live.task_run_id)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != live.task_run_id]
         tell(self.listeners)
         return self._frames[live.task_run_id]
-
-    def _make_more(self, live: LiveRun) -> list[RunHelper]:
-        """Return what works beside a run that is started, and knows more of it than the kernel does."""
-        study = live.parts.study
-        if study is None or live.parts.engine.rules.visits is None:
-            return []
-        self._new[live.task_run_id] = frames = self._frames_of(live)
-        return [Bookkeeper(frames, live, study, self._supervisor)]
-
-    def _frames_of(self, live: LiveRun) -> RunFrames:
-        return self._make_frames(live.task_run, live.parts.blueprint, lambda: live.parts.provider, live)
 
     def _make_frames(
         self,

@@ -36,7 +36,7 @@ from tests.source_tree import (
 
 #: Classes that may have more than 20 methods of their own or 300 lines, and why.
 LARGE_CLASSES = {
-    "mephisto_nb.run.TaskRun": "a face: 26 names to type, each of which hands on to what does it",
+    "mephisto_nb.run.TaskRun": "a face: 27 names to type, each of which hands on to what does it",
     "mephisto_nb.ports.blueprint.Blueprint": "a port: each name is one thing that a kind of task may say",
     "mephisto_nb.blueprints.static_html.blueprint.StaticHTMLBlueprint": "says what that port asks",
     "mephisto_nb.blueprints.form.blueprint.FormBlueprint": "says what that port asks",
@@ -205,7 +205,7 @@ def is_of_a_kind(module: Module) -> bool:
     return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
 
 
-def test_there_are_at_most_280_modules_beside_those_of_a_kind() -> None:
+def test_there_are_at_most_300_modules_beside_those_of_a_kind() -> None:
     """Count the gates, actions, blueprints, types of fields, providers and architects apart.
 
     There were 220 modules with all of them when this was written. What was missing came since, each in a room of its
@@ -222,7 +222,7 @@ def test_there_are_at_most_280_modules_beside_those_of_a_kind() -> None:
       and reconciliation, and the stand-in of a crowd, which is a whole server
     """
     found = [module for module in package() if not is_of_a_kind(module)]
-    assert len(found) <= 280, f"{len(found)} modules"
+    assert len(found) <= 300, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:
@@ -323,7 +323,7 @@ def test_no_class_has_over_25_public_names() -> None:
 
 
 #: Of a run: its frames, its panels, and what it is.
-MOST_OF_A_FACE = 26
+MOST_OF_A_FACE = 27
 
 
 @pytest.mark.parametrize("face", ["Operator", "TaskRun"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,6 +224,7 @@ def _facts(state: JSONObject) -> list[tuple[str, str]]:
         ("Pace", _pace(state["pace"], status == "paused")),
         ("Time left", _time_left(state["pace"])),
         ("Cost", _cost(state["money"], status in ("done", "ended"))),
+        ("Budgets" if len(state["budgets"]) > 1 else "Budget", _budgets(state["budgets"])),
         ("Pay by the hour", _pay(state["money"])),
         ("People", _people(state["people"], "came" if state["run"]["ended_at"] else "came so far")),
     ]
@@ -250,17 +251,39 @@ def _cost(all_money: JSONObject, is_over: bool) -> str:
         return price(all_money[name], all_money["currency"])
 
     fees = sum(fee or 0 for fee in all_money["fees"].values())
-    in_it = f", fees of {price(fees, all_money['currency'])} in it" if fees else ""
+    estimated = ", partly an estimate" if 0 < all_money["fees_estimated"] < fees else ""
+    about = ", an estimate" if all_money["fees_estimated"] and not estimated else estimated
+    in_it = f", fees of {price(fees, all_money['currency'])} in it{about}" if fees else ""
     if is_over:
         parts = [f"{write('spent')} in all{in_it}"]
     else:
         parts = [f"{write('spent')} so far of {write('total')} if all units are answered{in_it}"]
         parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
+    booked = [f"{write(name)} {label}" for name, label in _BOOKED.items() if all_money["is_read"] and all_money[name]]
+    if booked:
+        parts.append(f"without fees {', '.join(booked)}")
     if all_money["beside"]:
-        parts.append(f"{write('units')} of it for units, {write('beside')} of bonuses")
-    if all_money["owed"] or all_money["sent"]:
-        parts.append(f"{write('owed')} owed to workers, {write('sent')} sent")
+        parts.append(f"{write('beside')} of it are bonuses and the like")
     return "; ".join([*parts, *filter(None, [all_money["unpaid"]])])
+
+
+def _budgets(budgets: Sequence[JSONObject]) -> str:
+    return "; ".join(map(_budget, budgets))
+
+
+def _budget(budget: JSONObject) -> str:
+    """Say what is gone of a budget."""
+    limit, spent, committed, free = (price(abs(budget[name]), budget["currency"]) for name in _OF_BUDGET)
+    name = plain(budget["name"])
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    named = "this run" if budget["scope"] == "run" else f"{budget['scope']} {short}"
+    left = f"{free} free" if budget["free"] >= 0 else f"nothing free, {free} too much"
+    return f"{named}: {limit} ({budget['currency']}), {spent} spent, {committed} committed, {left}"
+
+
+#: So many characters of a task's name are written beside its budget.
+_LONGEST_NAME = 40
+_OF_BUDGET = ("limit", "spent", "committed", "free")
 
 
 def cost_of(listed: JSONObject) -> str:
@@ -273,6 +296,8 @@ def cost_of(listed: JSONObject) -> str:
 
 
 _PARTS = {"committed": "in progress", "to_come": "not begun"}
+#: Where what is spent stands in the ledger, and what is in none yet.
+_BOOKED = {"paid": "paid", "asked": "being asked for", "owed": "owed", "undecided": "to be decided on"}
 
 
 def _pay(all_money: JSONObject) -> str:

@@ -103,16 +103,18 @@ def wide_grants_frame(held: Held) -> pd.DataFrame:
 
 def workers_frame(
     workers: Rows, held: Held, work: Rows, payments: Sequence[JSONObject], notes: pd.DataFrame,
-    minimums: Mapping[str, Money],
+    minimums: Mapping[str, Money], waiting: Iterable[tuple[str, Money]] = (),
 ) -> pd.DataFrame:  # fmt: skip
     """Make a frame of workers, by name, over all runs and providers, columns `WORKER_COLUMNS`.
 
     ``units`` counts what they have answered in ``runs`` runs; of these, ``approved``, ``soft_rejected`` and
     ``rejected`` were decided on so, and ``waiting`` were not decided on. ``left`` counts the units that they took and
     did not finish. ``earned`` is the pay of what was approved or soft-rejected, ``bonuses`` what they were given on
-    top, ``waiting_pay`` what they get if all that waits is approved. ``owed`` and ``sent`` are the sums of all their
-    payments that are owed, and that were sent or are being sent, bonuses and the like among them. All this is in
-    ``currency``. Who was paid in several, which cannot be added up, has all their codes there, and no sums (NaN):
+    top, ``waiting_pay`` what they get if all that waits is approved. Of visits, which are paid as a whole, ``earned``
+    is what is owed or was sent for them, and ``waiting_pay`` what the others come to. ``owed`` and ``sent`` are the
+    sums of all their payments that are owed, and that were sent or are being sent, bonuses and the like among them.
+    All this is in ``currency``. Who was paid in several, which cannot be added up, has all their codes there, and no
+    sums (NaN):
     ``operator.payments.owed()`` has a row for each.
 
     ``median_seconds`` is how long an answer took them, from taking the unit to sending it: half of them took longer.
@@ -122,6 +124,15 @@ def workers_frame(
 
     ``qualifications`` is a dict of names, in their order, and values; ``notes`` a count. ``simulated`` are programs
     that rehearsed a task, by whose names nobody else has come.
+
+    Parameters
+    ----------
+    workers, held, work, payments, notes
+        As the database gives them.
+    minimums
+        What an hour of a run's work should earn, by run.
+    waiting
+        Ids of workers, each with what a visit of theirs comes to for which nothing is booked.
     """
     known = ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at", "simulated")
     frame = _of_tuples(workers, known)
@@ -129,6 +140,8 @@ def workers_frame(
         frame[name] = frame[name].astype(bool)
     done = _work_by_worker(work, minimums)
     _add_payments(done, payments)
+    for worker_id, amount in waiting:
+        done[worker_id].add("waiting_pay", amount.thousandths, amount.currency)
     nothing = _Work()
     found = [done.get(worker_id, nothing) for worker_id in frame["worker_id"]]
     for name in ("units", "left"):
@@ -197,7 +210,7 @@ class _Work:
 def _work_by_worker(rows: Rows, minimums: Mapping[str, Money]) -> dict[str, _Work]:
     """Sum up, row by row: of a hundred thousand that is three times as fast as grouping a frame of them."""
     found: dict[str, _Work] = defaultdict(_Work)
-    for run, worker_id, agent, accepted_at, submitted_at, unit, pay, currency in rows:
+    for run, worker_id, agent, accepted_at, submitted_at, unit, pay, currency, visit_id in rows:
         work = found[worker_id]
         if run not in work.runs:
             work.runs.add(run)
@@ -209,12 +222,14 @@ def _work_by_worker(rows: Rows, minimums: Mapping[str, Money]) -> dict[str, _Wor
             continue
         work.units += 1
         work.statuses[unit] += 1
+        if submitted_at is not None:
+            work.seconds.append(max(0.0, submitted_at - accepted_at))
+        if visit_id is not None:
+            continue  # its visit is paid as a whole
         if unit == UnitStatus.COMPLETED.value:
             work.amounts["waiting_pay", currency] += pay
         elif unit != UnitStatus.REJECTED.value:
             work.amounts["earned", currency] += pay
-        if submitted_at is not None:
-            work.seconds.append(max(0.0, submitted_at - accepted_at))
     return found
 
 
@@ -227,6 +242,8 @@ def _add_payments(work: dict[str, _Work], payments: Sequence[JSONObject]) -> Non
             theirs.add("owed" if is_owed else "sent", amount.thousandths, amount.currency)
             if row["kind"] == PaymentKind.BONUS.value:
                 theirs.add("bonuses", amount.thousandths, amount.currency)
+            elif row["visit_id"] is not None and row["kind"] != PaymentKind.WAITING.value:
+                theirs.add("earned", amount.thousandths, amount.currency)
 
 
 def eligibility_frame(workers: Rows, held: Held, requirements: Sequence[Requirement]) -> pd.DataFrame:

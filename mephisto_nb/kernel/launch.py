@@ -28,7 +28,7 @@ from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launching.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
-from mephisto_nb.kernel.recruiting.offering import offer, recruiting_of
+from mephisto_nb.kernel.recruiting.recruiting import offer, recruiting_of
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork

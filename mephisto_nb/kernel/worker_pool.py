@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.outcomes import ExitLink
+from mephisto_nb.model.outcomes import ExitLink, VisitEnd
 from mephisto_nb.model.packets import MADE_ANEW, Packet
 from mephisto_nb.model.records import Agent, Submission, WorkerFacts
 from mephisto_nb.model.shared_state import for_browsers
@@ -189,6 +189,8 @@ class WorkerPool:
         request_id = str(data.get("request_id"))
         if not hand_in(step, agent_id, data.get("onboarding_data"), received_at, request_id, registration_id):
             answer(step, request_id, _NO_INTRODUCTION)
+        elif step.state.gates.is_unjudged((worker_id := step.state.gates.onboarding[agent_id].worker_id), agent_id):
+            visits.take_back_exits(step, worker_id)
 
     def answer(self, step: Step, asked: Arrival, outcome: Outcome) -> None:
         """Answer a page that asked for work, unless it has to wait."""
@@ -206,7 +208,7 @@ class WorkerPool:
         elif isinstance(outcome, OnboardingAgent):
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
-        way_back = _exit_of(self._provider, step, outcome) if isinstance(outcome, Refusal) else None
+        way_back = None if isinstance(outcome, OnboardingAgent) else _exit_of(self._provider, step, outcome, asked)
         answer(step, asked.request_id, outcome, data, way_back)
 
     def complete(self, step: Step, packet: Packet) -> Packet:
@@ -276,18 +278,37 @@ class WorkerPool:
         tell_unheard(step)
 
 
-def _exit_of(provider: CrowdProvider[Any], step: Step, refusal: Refusal) -> ExitLink | None:
-    """Return how somebody goes back to their crowd whose visit has ended; None: they are thanked, and stay."""
-    visit = step.state.visits.visits.get(refusal.visit_id or "")
-    if visit is None:
-        return None
+def _exit_of(
+    provider: CrowdProvider[Any], step: Step, outcome: Agent | Refusal, asked: Arrival | None = None
+) -> ExitLink | None:
+    """Return how somebody goes back to their crowd whose visit has ended, or is sure to end by an agent's answer.
+
+    For who waits (and has `asked` so), that is how they go back if the run ends before there is work. None: they are
+    thanked, and stay; or nobody can tell before their answer has come in.
+    """
     try:
-        return None if provider.exits is None else provider.exits.get_exit(end_for_crowd(step.state, visit))
+        if provider.exits is None:
+            return None
+        if isinstance(outcome, Agent):
+            end = visits.sure_end(step, outcome)
+        elif outcome.may_pass and outcome.visit_id is None:
+            end = None if asked is None else _end_in_vain(step.state, asked)
+        else:
+            visit = step.state.visits.visits.get(outcome.visit_id or "")
+            end = None if visit is None else end_for_crowd(step.state, visit)
+        return None if end is None else provider.exits.get_exit(end)
     except Exception as error:
         logger.exception("the provider could not say how the worker of a visit goes back")
         words = f"The provider could not say how workers go back to their crowd: {error!r}. They are thanked only."
         step.failures.append(("the way back to the crowd", words))
         return None
+
+
+def _end_in_vain(state: RunState, asked: Arrival) -> VisitEnd | None:
+    if state.rules.visits is None:
+        return None
+    worker = asked.facts.worker or state.new_workers.get(asked.worker_name)
+    return visits.end_in_vain(state, worker, asked.worker_name, asked.registration_id, asked.captured)
 
 
 class AgentData:

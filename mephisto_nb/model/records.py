@@ -13,8 +13,8 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import StoredGates
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.packets import Packet
-from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.model.visits import UnvouchedArrival, Visit
+from mephisto_nb.model.states import PAYMENT_COUNTS, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import UnvouchedArrival, Visit, VisitStanding
 
 #: The crowd of those who come by a link; and what Mephisto 1.x, and databases up to schema 4, call it.
 LINK, LINK_OF_OLD = "link", "mock"
@@ -253,6 +253,30 @@ class Payment:
     confirmed_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPayment:
+    """What is to be known of a payment to add it up: see `Payment`."""
+
+    payment_id: str
+    kind: PaymentKind
+    amount: Money
+    status: PaymentStatus = PaymentStatus.OWED
+    fees: Money | None = None
+    unit_id: str | None = None
+    visit_id: str | None = None
+    asked_at: float | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was made, or is to be."""
+        return self.status in PAYMENT_COUNTS
+
+    @property
+    def is_of_work(self) -> bool:
+        """Whether it pays for answers themselves; if not, it comes beside."""
+        return self.kind in (PaymentKind.REWARD, PaymentKind.COMPENSATION)
+
+
 #: Why an event is in the log that a worker's page reported.
 PAGE_ERROR = "the worker's page reported an error"
 
@@ -298,8 +322,8 @@ class RunSnapshot:
     last_submission_at: float | None = None
     #: The names of all workers who ever took a unit of the run, by id.
     worker_names: dict[str, str] = field(default_factory=dict)
-    #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is nothing.
-    payments: dict[str, Money] = field(default_factory=dict)
+    #: What was ever booked for anybody, by the payment's key.
+    payments: dict[str, KnownPayment] = field(default_factory=dict)
     gates: StoredGates = field(default_factory=StoredGates)
     #: What the router calls the numbers of which `last_seq` is one; None: nobody knows.
     era: str | None = None
@@ -308,18 +332,36 @@ class RunSnapshot:
     unvouched: list[UnvouchedArrival] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class BookedSum:
+    """What payments come to: their `amount`, the `fees` that are known of them, and for how much of it none are."""
+
+    amount: Money
+    fees: Money
+    without_fees: Money
+
+    def __add__(self, other: BookedSum) -> BookedSum:
+        return BookedSum(self.amount + other.amount, self.fees + other.fees, self.without_fees + other.without_fees)
+
+
 @dataclass(slots=True)
 class RunPay:
-    """What a run pays: how many units, those of gates too, of a status are paid how much; and the rest.
+    """What a run pays, as far as it is to be told from the database.
 
-    `owed` and `sent` are what of both is in a payment already, without the crowd's fees; what the crowd is being asked
-    for counts as sent.
+    Parameters
+    ----------
+    units
+        How many units, those of gates too, of a status are paid how much. Left out are those that were done in visits,
+        and answers that nobody has decided on but that are paid for all the same.
+    visits
+        How many visits stand how.
+    booked
+        What payments of a kind and a status come to.
     """
 
     units: dict[tuple[UnitStatus, Money], int] = field(default_factory=dict)
-    beside: Money = Money(0)
-    owed: Money = Money(0)
-    sent: Money = Money(0)
+    visits: dict[VisitStanding, int] = field(default_factory=dict)
+    booked: dict[tuple[PaymentKind, PaymentStatus], BookedSum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

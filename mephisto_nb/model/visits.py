@@ -140,3 +140,31 @@ class VisitBooks:
 
     visit_id: str
     payments: tuple[BookedPay, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VisitStanding:
+    """How a visit stands, as far as what it costs follows from it.
+
+    Of `asked` units `done` were sent; `accepted`, `decided` and `waiting` are how many of them were accepted, decided
+    on at all (units of gates, which nobody reviews, among both), and neither; `at_work` is how many its worker holds.
+    `is_booked` tells whether it was paid, or is owed something.
+    """
+
+    reward: Money
+    asked: int
+    done: int = 0
+    accepted: int = 0
+    decided: int = 0
+    waiting: int = 0
+    at_work: int = 0
+    outcome: Outcome | None = None
+    short: Short | None = None
+    is_booked: bool = False
+
+    @property
+    def visit(self) -> Visit:
+        """A visit that stands so, without what makes it a certain one."""
+        ended_at = None if self.outcome is None else 0.0
+        how = (ended_at, self.outcome, self.short)
+        return Visit("", "", "", {}, self.asked, 0.0, 0.0, *how, reward=self.reward, done=self.done)

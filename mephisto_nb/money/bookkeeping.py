@@ -19,7 +19,7 @@ from mephisto_nb.model.crowd import CrowdVisitStatus
 from mephisto_nb.model.money import count
 from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.money.paying import Trouble, pay_due
-from mephisto_nb.money.reconciliation import Comparison, compare_all, compare_some, repair_all, what_to_do
+from mephisto_nb.money.reconciliation import Comparison, Repaired, compare_all, compare_some, repair_all, what_to_do
 from mephisto_nb.rules.reconciling import Difference
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -35,6 +35,8 @@ FIRST, MOST = 30.0, 600.0
 #: Events of one visit so near to each other are looked at together (seconds), and so many visits at once are a reason
 #: to read everything instead.
 TOGETHER, FLOOD = 1.0, 50
+#: How long it is waited at most until the crowd is asked again for pay that it has refused (seconds).
+LONGEST_UNPAID = 6 * 3600.0
 _BOOKS, _PAY = "books", "pay"
 
 
@@ -59,7 +61,7 @@ class Bookkeeper(RunHelper):
         #: The visits that the crowd has told of, by what it calls them.
         self._told_of: dict[str, None] = {}
         self._is_all_due, self._has_heard = False, False
-        self._pause = 0.0
+        self._pause, self._pay_pause, self._pays_from = 0.0, 0.0, 0.0
         self._news = asyncio.Event()
         #: Set while there is nothing to look at.
         self.is_idle = asyncio.Event()
@@ -153,10 +155,12 @@ class Bookkeeper(RunHelper):
         self._is_all_due = False
         self._told_of.clear()
         found = await compare_all(self._run, self._study.recruiter)
-        await repair_all(self._run, self._study.recruiter, found)
+        repaired = await repair_all(self._run, self._study.recruiter, found)
         self._study.look_again([id_ for id_, one in found.theirs.items() if one.status in AT_WORK])
         self._note_differences([one for one in found.differences if one.needs_person])
-        await self._pay()
+        self._note_failed([one for one in repaired if not one.done])
+        if self._clock.now() >= self._pays_from:
+            await self._pay()
         self._arm()
 
     async def _read_some(self) -> None:
@@ -172,9 +176,18 @@ class Bookkeeper(RunHelper):
         troubles = await pay_due(self._run)
         if not troubles:
             self._notes.pop(_PAY, None)
+            self._pay_pause = 0.0
             return
+        # Each refusal is a row of the event log, and what was refused for hours will hardly be paid in two minutes.
+        self._pay_pause = min(LONGEST_UNPAID, 2 * self._pay_pause) or EVERY_UNTOLD
+        self._pays_from = self._clock.now() + self._pay_pause
         more = f" ({count(len(troubles) - 1, 'more payment')} like this.)" if len(troubles) > 1 else ""
         self._notes[_PAY] = f"{_first_sentence(troubles)}{more}"
+
+    def _note_failed(self, failed: Sequence[Repaired]) -> None:
+        if failed:
+            reason = f"What differs from the crowd's books could not be put right: {_first_of(failed)}"
+            self._notes[f"{_BOOKS} failed"] = f"{reason.rstrip('.')}. It is tried again by itself."
 
     def _note_differences(self, differences: Sequence[Difference]) -> None:
         """Put what a person has to decide on the dashboard: each kind once, with how many there are."""
@@ -191,6 +204,20 @@ class Bookkeeper(RunHelper):
                 f"The visit {first.registration_id} of {first.worker_name}{others}: {here}; the crowd's {first.theirs}"
             )
             self._notes[f"{_BOOKS} {kind} {repair}"] = f"{reason.rstrip('.')} ({kind}). {what_to_do(first)}"
+
+
+def _first_of(repaired: Sequence[Repaired]) -> str:
+    first = repaired[0]
+    more = f", and {count(len(repaired) - 1, 'other')}" if len(repaired) > 1 else ""
+    return f"{first.difference.repair.value} for {first.difference.worker_name}{more}: {first.why}"
+
+
+def bookkeepers_of(run: RunFrames, live: LiveRun, supervisor: Supervisor) -> list[Bookkeeper]:
+    """Return who keeps the books of a run; nobody, where its crowd does not recruit, or counts no visits."""
+    study = live.parts.study
+    if study is None or live.parts.engine.rules.visits is None:
+        return []
+    return [Bookkeeper(run, live, study, supervisor)]
 
 
 def _first_sentence(troubles: Sequence[Trouble]) -> str:

@@ -20,8 +20,9 @@ from mephisto_nb.frames.frames import typed
 from mephisto_nb.kernel.launch import RunPlan
 from mephisto_nb.model.money import Money, count, total
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.states import UNIT_OPEN, Gate, PaymentKind, UnitStatus
+from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import read_task_pay
+from mephisto_nb.money.costs import run_costs, terms_of
 from mephisto_nb.money.fees import FeeRate, fee_rate_of
 from mephisto_nb.money.forecast import Forecast
 from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
@@ -42,7 +43,6 @@ from mephisto_nb.rules.budget import (
 BUDGET_COLUMNS = ("scope", "name", "currency", "limit", "spent", "committed", "free", "source")
 #: Payments that are made, as far as anybody knows; and those that are still to be made.
 _SPENT, _COMMITTED = ("sent", "confirmed"), ("owed", "sending")
-_OPEN, _UNDECIDED = UNIT_OPEN, UnitStatus.COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,8 @@ def read_books(database: Database) -> Books:
     runs = {run.task_run_id: run for run in database.runs.find_runs()}
     rates = {kind: _rate(kind) for kind in {run.provider_type for run in runs.values()}}
     entries = list(_payments(database, runs, rates))
-    open_work = _work(database, list(runs.values()))
-    for run_id, amount in open_work:
-        run = runs[run_id]
-        with_fees = amount + amount.share(rates[run.provider_type])
-        entries.append(_Entry(run_id, run.task_name, None, with_fees))
+    for run_id, amount in _work(database, list(runs.values())):
+        entries.append(_Entry(run_id, runs[run_id].task_name, None, amount))
     return Books(tuple(entries))
 
 
@@ -133,23 +130,29 @@ def _payments(database: Database, runs: Mapping[str, TaskRun], rates: Mapping[st
 
 
 def _work(database: Database, runs: Sequence[TaskRun]) -> Iterable[tuple[str, Money]]:
-    """Yield what work is worth that is out, or answered and undecided, by run; programs' answers are worth nothing."""
+    """Yield what work may come to that is out, or undecided, by run, with fees; what programs did is worth nothing."""
     own = [run for run in runs if not run.is_imported]
-    pay = database.reviews.read_pay([run.task_run_id for run in own])
-    simulated = {row[0] for row in database.people.read_workers() if row[5]}
+    pay = database.reviews.read_pay([run.task_run_id for run in own], people_only=True)
     for run in own:
-        counted = {_UNDECIDED, *(_OPEN if run.ended_at is None else ())}
-        units = pay[run.task_run_id].units
-        if not any(status in counted for status, _ in units):
-            continue
-        if simulated:
-            rows = database.runs.read_units([run.task_run_id])
-            kept = [row for row in rows if row["status"] in counted and row["worker_id"] not in simulated]
-            amounts = [row["pay_amount"] for row in kept]
-        else:
-            amounts = [each * n for (status, each), n in units.items() if status in counted]
-        for amount in amounts:
-            yield run.task_run_id, amount
+        costs = run_costs(replace(pay[run.task_run_id], booked={}), terms_of(run))
+        yield run.task_run_id, costs.undecided + costs.spent_fees.total + costs.running + costs.running_fees
+        if run.ended_at is None:
+            yield run.task_run_id, costs.open + costs.open_fees
+
+
+def budgets_of(database: Database, run: TaskRun, now: float) -> list[tuple[Budget, Booked]]:
+    """Return the budgets that a run counts against now, the narrowest first, and what is gone of each. Blocks.
+
+    Raises
+    ------
+    ConfigError
+        The user's file cannot be read.
+    """
+    limits = read_limits()
+    others = [one for one in limits.budgets(run.task_name, month_of(now)) if one.scope is not BudgetScope.RUN]
+    budgets = [*run_budgets(run, limits), *others[::-1]]
+    books = read_books(database) if budgets else Books()
+    return [(one, books.of(one)) for one in budgets]
 
 
 def budgets_frame(database: Database, now: float) -> pd.DataFrame:
@@ -349,9 +352,7 @@ def with_fees(amount: Money, fees: FeeRate) -> Money:
 
 
 def _gate_units(plan: RunPlan) -> int:
-    gold, screening = plan.gates.entry(Gate.GOLD), plan.gates.entry(Gate.SCREENING)
-    most = (gold and gold.settings.max_gold_units, screening and screening.settings.max_screening_units)
-    return sum(one or 0 for one in most)
+    return sum(getattr(gate.settings, gate.LIMIT) or 0 for gate in plan.gates.unit_gates)
 
 
 def check_raise(

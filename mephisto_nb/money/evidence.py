@@ -12,8 +12,10 @@ import numpy.typing as npt
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.money import DEFAULT_CURRENCY
 from mephisto_nb.model.records import TaskRun, crowd_of
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, AgentStatus, Gate, PaymentKind, UnitStatus
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.gates._base import EntryGate
+from mephisto_nb.rules.gates.table import GATES, unit_gates
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,6 +25,9 @@ VISIT_GAP = 1800.0
 MOST_ANSWERS = 5000
 #: How many earlier runs are read, the latest first.
 MOST_RUNS = 5
+#: What stands before the work, as the database calls it; and what of that is done before anything of it is taken.
+_ENTRIES = frozenset(gate.KIND.value for gate in GATES if issubclass(gate, EntryGate))
+_BEFORE_WORK = frozenset(gate.KIND.value for gate in unit_gates() if not gate.TAKES_PLACE)
 _LEFT = frozenset(status.value for status in AGENT_LEFT)
 _ACTIVE = frozenset(status.value for status in AGENT_ACTIVE)
 _ANSWERED = frozenset(status.value for status in UNIT_ANSWERED)
@@ -275,9 +280,9 @@ def _count_gates(
     for row in database.runs.read_gates(ids):
         if row["worker_id"] in simulated or row["passed"] is None:
             continue
-        if row["gate"] == Gate.SCREENING.value:
+        if row["gate"] in _BEFORE_WORK:
             screenings.append(row["passed"])
-        elif row["gate"] not in (Gate.ONBOARDING.value, Gate.GOLD.value):
+        elif row["gate"] not in _ENTRIES:
             checks[row["agent_id"]] = checks.get(row["agent_id"], True) and row["passed"]
     return list(checks.values()), screenings
 

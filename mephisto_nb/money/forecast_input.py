@@ -16,7 +16,6 @@ from mephisto_nb.config.task_run_settings import TaskRunSettings
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.model.states import Gate
 from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.model.visits import ShortPay
 from mephisto_nb.money import crowd_model as assumed
@@ -140,7 +139,8 @@ def _plan_of(
 ) -> Plan:
     task = settings.task
     per_visit = task.units_per_visit
-    gold, screening = gates.entry(Gate.GOLD), gates.entry(Gate.SCREENING)
+    gold = next((gate for gate in gates.unit_gates if gate.TAKES_PLACE), None)
+    screening = next((gate for gate in gates.unit_gates if not gate.TAKES_PLACE), None)
     at = datetime.fromtimestamp(now, UTC)
     golds = 0 if gold is None or per_visit == 1 else _golds_among(per_visit, gold.settings.min_golds)
     return Plan(
@@ -156,8 +156,8 @@ def _plan_of(
         is_screened=screening is not None,
         min_golds=None if gold is None or per_visit > 1 else gold.settings.min_golds,
         golds_per_visit=golds,
-        most_golds=None if gold is None else gold.settings.max_gold_units,
-        most_screenings=None if screening is None else screening.settings.max_screening_units,
+        most_golds=None if gold is None else getattr(gold.settings, gold.LIMIT),
+        most_screenings=None if screening is None else getattr(screening.settings, screening.LIMIT),
         part_paid=_SHORT_PAID[task.when_stopped_early],
         fewer_paid=_SHORT_PAID[task.when_fewer_units],
     )

@@ -18,7 +18,7 @@ from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money, apportion
-from mephisto_nb.model.records import Agent, Event
+from mephisto_nb.model.records import Agent, Event, KnownPayment
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
 from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
 from mephisto_nb.utils.logging import get_logger
@@ -297,6 +297,12 @@ def _like(row: JSONObject, pages: Mapping[str, Agent]) -> tuple[str, CrowdVerb, 
     agent = pages.get(row["unit_id"])
     registration = row["registration_id"] or (agent.registration_id if agent else row["worker_id"])
     return registration, paid_by(row), row["amount"]
+
+
+def is_in_doubt(payment: KnownPayment, now: float) -> bool:
+    """Return whether a payment was asked for, and nobody waits for the crowd's answer any more."""
+    asked_at = payment.asked_at
+    return payment.status is _S.SENDING and (asked_at is None or asked_at <= now - GIVEN_UP_AFTER)
 
 
 def paid_by(payment: JSONObject) -> CrowdVerb:

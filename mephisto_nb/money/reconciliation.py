@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import pandas as pd
+
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import settings_from_dict
-from mephisto_nb.errors import UsageError, WorldError
+from mephisto_nb.errors import ConfigError, UsageError, WorldError
+from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.kernel.recruiting.memory import RunMemory
-from mephisto_nb.kernel.recruiting.study import CLOSED, KEPT
+from mephisto_nb.kernel.recruiting.study import CLOSED, KEPT, RunMemory
 from mephisto_nb.kernel.visits.telling import end_of_row, tell
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, Changes, NoteVisitTold
@@ -32,8 +34,17 @@ from mephisto_nb.rules.reconciling import Difference, DifferenceKind, OurPayment
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.visit_steps import TOLD, note_told
 from mephisto_nb.rules.visits import end
+from mephisto_nb.utils.calling import face
+from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 
+RECONCILIATION_COLUMNS = (
+    "kind", "repair", "automatic", "visit_id", "registration_id", "worker_name", "ours", "theirs", "amount", "currency",
+    "payment_id",
+)  # fmt: skip
+REPAIR_COLUMNS = (*RECONCILIATION_COLUMNS, "done", "why")
+#: What one row is known by again.
+_SAME = ("kind", "repair", "registration_id", "payment_id", "amount")
 #: After so many visits that were read, whoever else is on the loop has their turn.
 _CHUNK = 100
 #: So many payments are confirmed by one call.
@@ -41,6 +52,9 @@ _TOGETHER = 500
 #: What is written to somebody who handed in at the crowd, and has no answer here.
 NO_ANSWER = "We have no answers of yours: this submission was handed in without the task being done. Please return it."
 _S = PaymentStatus
+#: What the key of a visit's pay ends with that somebody else has given; as all that is booked for a visit, it has a
+#: number.
+_REWARD = "reward:0"
 #: By which ways a payment comes to be confirmed.
 _WAYS = {_S.OWED: (_S.SENT, _S.CONFIRMED), _S.SENDING: (_S.CONFIRMED,), _S.SENT: (_S.CONFIRMED,)}
 
@@ -129,6 +143,11 @@ async def _in_turns(visits: AsyncIterator[CrowdVisit]) -> AsyncIterator[CrowdVis
 
 
 def _compare(run: RunFrames, theirs: Sequence[CrowdVisit], *, alone: bool = False) -> Comparison:
+    with no_collection():
+        return _hold_against(run, theirs, alone=alone)
+
+
+def _hold_against(run: RunFrames, theirs: Sequence[CrowdVisit], *, alone: bool) -> Comparison:
     there = {one.registration_id: one for one in theirs}
     rows = {row["visit_id"]: row for row in run.database.runs.read_visits([run.task_run_id])}
     if alone:
@@ -169,7 +188,7 @@ def _read_payments(
             continue
         at = max(row["asked_at"] or 0.0, row["sent_at"] or 0.0, row["created_at"])
         payment = OurPayment(row["payment_id"], row["amount"], PaymentStatus(row["status"]), at)
-        is_booked = row["key"] == _key(run, visits[visit_id]["registration_id"], "reward")
+        is_booked = row["key"] == _key(run, visits[visit_id]["registration_id"], _REWARD)
         if row["kind"] == PaymentKind.REWARD.value:
             rewards[visit_id] = payment
         elif is_booked:
@@ -279,7 +298,7 @@ class Repairer:
         if amount is None:
             return "the crowd does not say how much it has paid"
         is_bonus = difference.kind is DifferenceKind.BONUS_THERE
-        what = f"bonus:{amount.thousandths}{amount.currency}:{self._number(difference)}" if is_bonus else "reward"
+        what = f"bonus:{amount.thousandths}{amount.currency}:{self._number(difference)}" if is_bonus else _REWARD
         now, reason = self._run.clock.now(), "Paid at the crowd, not from here"
         payment = Payment(
             payment_id=new_id(),
@@ -365,3 +384,139 @@ def what_to_do(difference: Difference) -> str:
 async def repair_all(run: RunFrames, recruiter: Recruiter, found: Comparison) -> list[Repaired]:
     """Carry out all repairs that need no person. Raises as `Repairer.repair` does."""
     return await Repairer(run, recruiter, found).repair(one for one in found.differences if not one.needs_person)
+
+
+# -- what a researcher holds
+
+
+@face
+class RunReconciliation:
+    """What we believe of a run's visits and payments, held against what its crowd says.
+
+    Parameters
+    ----------
+    run
+        The run: one that goes on, or one that is looked up.
+
+    Examples
+    --------
+    ``await run.reconcile()``; ``await run.reconcile.repair()``
+    """
+
+    def __init__(self, run: RunFrames) -> None:
+        self._run = run
+        self._home = run.writer.home
+
+    async def differences(self) -> pd.DataFrame:
+        """Return one row a difference; ``await run.reconcile()`` is the same.
+
+        Both sides are read anew. A crowd is slow, and tells of things late: what may still settle by itself within a
+        quarter of an hour is no difference yet.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `RECONCILIATION_COLUMNS`. ``kind`` says what differs, ``repair`` what can be done about it, and
+            ``automatic`` whether that needs nobody. ``registration_id`` is what the crowd calls the visit (its
+            submission), and ``visit_id`` what we do, if anybody came by it. ``ours`` and ``theirs`` say in words what
+            each side has. ``amount``, in the currency's own unit, and ``payment_id`` are of the payment that it is
+            about, if any.
+
+        Raises
+        ------
+        UsageError
+            The crowd keeps no books that could be read.
+        WorldError
+            The crowd cannot be asked.
+        """
+        recruiter = await recruiter_of(self._run)
+        await close_if_over(self._run, recruiter)
+        found = await compare_all(self._run, recruiter)
+        return await in_thread(differences_frame, found.differences)
+
+    async def repair(self, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Repair differences, and return what became of each.
+
+        Parameters
+        ----------
+        rows
+            Which: rows of `differences`. None: all that need nobody. Of the others, people can be asked to give back
+            what they have handed in without an answer; what else a person has to say is said in ``why``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `REPAIR_COLUMNS`: those of `differences`, whether it was ``done``, and ``why`` not. What is no
+            longer different is not among them.
+
+        Raises
+        ------
+        ConfigError
+            `rows` are none of `differences`; nothing was done.
+        UsageError, WorldError
+            As of `differences`; or what was done could not be noted.
+
+        Examples
+        --------
+        ``rows = await run.reconcile()``; ``await run.reconcile.repair(rows[rows["kind"] == "paid there"])``
+        """
+        wanted = None if rows is None else _read_rows(rows)
+        recruiter = await recruiter_of(self._run)
+        found = await compare_all(self._run, recruiter)
+        if wanted is None:
+            repaired = await repair_all(self._run, recruiter, found)
+        else:
+            chosen = await in_thread(lambda: list(_choose(found.differences, wanted)))
+            repaired = await Repairer(self._run, recruiter, found).repair(chosen)
+        return await in_thread(repairs_frame, repaired)
+
+    def __call__(self) -> Awaitable[pd.DataFrame]:
+        """Return one row a difference: `differences`, which says more. To be awaited."""
+        return self.differences()
+
+
+def differences_frame(differences: Iterable[Difference]) -> pd.DataFrame:
+    """Make the frame of differences (columns: `RECONCILIATION_COLUMNS`)."""
+    frame = make_frame([_row(one) for one in differences], RECONCILIATION_COLUMNS, ())
+    return frame.astype({"amount": "float64", "automatic": bool})
+
+
+def repairs_frame(repaired: Iterable[Repaired]) -> pd.DataFrame:
+    """Make the frame of what became of differences (columns: `REPAIR_COLUMNS`)."""
+    rows = [{**_row(one.difference), "done": one.done, "why": one.why} for one in repaired]
+    return make_frame(rows, REPAIR_COLUMNS, ()).astype({"amount": "float64", "automatic": bool, "done": bool})
+
+
+def _row(one: Difference) -> JSONObject:
+    return {
+        "kind": one.kind.value,
+        "repair": one.repair.value,
+        "automatic": not one.needs_person,
+        "visit_id": one.visit_id,
+        "registration_id": one.registration_id,
+        "worker_name": one.worker_name,
+        "ours": one.ours,
+        "theirs": one.theirs,
+        "amount": None if one.amount is None else float(one.amount),
+        "currency": None if one.amount is None else one.amount.currency,
+        "payment_id": one.payment_id,
+    }
+
+
+def _read_rows(rows: pd.DataFrame) -> Counter[tuple[object, ...]]:
+    if not isinstance(rows, pd.DataFrame) or not set(_SAME) <= set(rows.columns):
+        raise ConfigError(
+            f"rows are {type(rows).__name__}, and should be rows of a frame that await run.reconcile() gave: "
+            "rows = await run.reconcile(), then rows[rows['automatic']], for instance."
+        )
+    values = rows[list(_SAME)].astype(object).where(rows[list(_SAME)].notna(), None)
+    return Counter(map(tuple, values.to_numpy().tolist()))
+
+
+def _choose(differences: Iterable[Difference], wanted: Counter[tuple[object, ...]]) -> Iterable[Difference]:
+    for one in differences:
+        row = _row(one)
+        same = tuple(row[name] for name in _SAME)
+        if wanted[same] > 0:
+            wanted[same] -= 1
+            yield one

@@ -18,11 +18,12 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.people import OF_QUALIFICATIONS, OF_WORKERS, ActOutcome
 from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules
 from mephisto_nb.people.acts import Panel, PeopleActs, Values, Whom
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.gates.table import granted_names, qualification_keys
+from mephisto_nb.rules.visit_pay import worth_so_far
 from mephisto_nb.utils.calling import face
 
 
@@ -438,11 +439,15 @@ class Workers:
         """
         database = self._database
         workers, work, held = self._acts.known_workers(), database.people.read_work(), database.people.read_values()
-        minimums = {
-            run.task_run_id: stored_task_pay(run.config).minimum_hourly_pay for run in database.runs.find_runs()
-        }
+        runs = {run.task_run_id: run for run in database.runs.find_runs()}
+        minimums = {id_: stored_task_pay(run.config).minimum_hourly_pay for id_, run in runs.items()}
+        visits = [one for one in database.reviews.read_standings(list(runs)) if not one[3].is_booked]
+        waiting = [
+            (worker_id, worth_so_far(standing, stored_visit_rules(runs[run_id].config)))
+            for run_id, _, worker_id, standing in visits
+        ]
         paid = database.reviews.read_payments(None)
-        return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
+        return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums, waiting)
 
     def history(self, worker_id: str | None = None) -> pd.DataFrame:
         """Return what was done to workers, or to one, oldest first (columns: `frames.people_frames.history_frame`)."""

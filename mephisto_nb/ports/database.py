@@ -23,6 +23,7 @@ from mephisto_nb.model.records import (
     Agent,
     Assignment,
     Event,
+    KnownPayment,
     Qualification,
     Requester,
     RunPay,
@@ -34,7 +35,7 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentStatus
-from mephisto_nb.model.visits import Visit, VisitBooks
+from mephisto_nb.model.visits import Visit, VisitBooks, VisitStanding
 from mephisto_nb.utils.machine import MachineTrouble
 
 #: How much of a history is read at a time (bytes of JSON).
@@ -301,7 +302,7 @@ class PeopleStore(ABC):
 
         The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), the unit's
         status and pay (None where the worker no longer has it), and the currency of that, of whose smallest unit the
-        pay is given in thousandths: there are many rows.
+        pay is given in thousandths: there are many rows. Last comes the visit's id; None: it was in none.
         """
 
     @abstractmethod
@@ -408,10 +409,22 @@ class ReviewStore(ABC):
         """
 
     @abstractmethod
-    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
-        """Return, by run, how many units of a status are paid how much, and what comes beside it.
+    def load_payments(self, task_run_id: str) -> dict[str, KnownPayment]:
+        """Return all payments of a run, by their keys. Called for what a run costs, while it is driven."""
 
-        Called for the lists of runs, and for what a run costs.
+    @abstractmethod
+    def read_pay(self, task_run_ids: Sequence[str], *, people_only: bool = False) -> dict[str, RunPay]:
+        """Return, by run, how many units and visits stand how, and what is booked.
+
+        With `people_only`, what programs did that rehearsed a task is left out. Called for the lists of runs, for what
+        a run costs, and for budgets.
+        """
+
+    @abstractmethod
+    def read_standings(self, task_run_ids: Sequence[str]) -> list[tuple[str, str, str, VisitStanding]]:
+        """Return how visits stand, each with the ids of its run, its own, and its worker's.
+
+        Called for `frames.people_frames.workers_frame`.
         """
 
 

@@ -359,12 +359,18 @@ def answer(
     init_data: JSON = None,
     exit_link: ExitLink | None = None,
 ) -> None:
-    """Answer a page's request with its agent and work, or with the reason why not, and (`exit_link`) the way back."""
+    """Answer a page's request with its agent and work, or with the reason why not, and (`exit_link`) the way back.
+
+    With an agent that is the way back once its answer is taken; its router keeps it until then. Who may still come gets
+    the way back should the run end before.
+    """
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
         data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
         if outcome.may_pass:
             data["may_pass"] = True
+            if exit_link is not None:
+                data["exit_if_over"] = exit_link.to_dict()
         if outcome.visit_id is not None:
             data |= _told_of_end(step, outcome.visit_id, exit_link)
     else:
@@ -379,6 +385,7 @@ def answer(
             data["waiting_room"] = room
         if (place := visits.place_of(step.state, outcome)) is not None:
             data["visit"] = place
+            data |= visits.seal(exit_link)
     data = {"request_id": request_id, **data}
     kept = None
     if isinstance(outcome, Agent) and not surely_fits(init_data, _KEPT_TWICE):

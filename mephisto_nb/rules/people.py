@@ -26,7 +26,7 @@ from mephisto_nb.model.people import (
     WorkerKey,
 )
 from mephisto_nb.model.qualifications import Comparator, Requirement
-from mephisto_nb.model.records import Event, Payment, Qualification, WorkerFacts
+from mephisto_nb.model.records import Event, KnownPayment, Payment, Qualification, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ def pay(
     is given back.
     """
     key = f"{step.state.task_run_id}:{key}"
-    if kind not in (PaymentKind.REWARD, PaymentKind.COMPENSATION):  # units' own pay is counted by unit
-        step.state.payments.setdefault(key, amount)
     payment = Payment(
         payment_id=step.new_id(),
         key=key,
@@ -65,6 +63,7 @@ def pay(
         unit_id=unit_id,
         visit_id=visit_id,
     )
+    step.state.payments.setdefault(key, known_of(payment))
     step.note(AddPayment(payment))
     detail = {"amount": float(amount), "currency": amount.currency, "kind": kind.value, "key": key, "unit_id": unit_id}
     if visit_id is not None:
@@ -73,12 +72,18 @@ def pay(
     return payment
 
 
+def known_of(payment: Payment) -> KnownPayment:
+    """Return what is to be known of a payment to add it up."""
+    about = (payment.status, payment.fees, payment.unit_id, payment.visit_id, payment.asked_at)
+    return KnownPayment(payment.payment_id, payment.kind, payment.amount, *about)
+
+
 def cancel(step: Step, payment_id: str, key: str) -> None:
     """Owe a payment no longer, whose key stays known."""
     step.note(ChangePayment(payment_id, PaymentStatus.OWED, PaymentStatus.CANCELLED))
     known = f"{step.state.task_run_id}:{key}"
     if known in step.state.payments:
-        step.state.payments[known] = Money(0, step.state.rules.currency)
+        step.state.payments[known] = replace(step.state.payments[known], status=PaymentStatus.CANCELLED)
 
 
 def is_paid(step: Step, key: str) -> bool:

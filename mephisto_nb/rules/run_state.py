@@ -18,6 +18,7 @@ from mephisto_nb.model.records import (
     UNTOLD,
     Agent,
     Assignment,
+    KnownPayment,
     RunSnapshot,
     Service,
     Steering,
@@ -198,8 +199,8 @@ class RunState:
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)
-    #: What workers are owed, or were sent, beside their units' pay; by the payment's key.
-    payments: dict[str, Money] = field(default_factory=dict)
+    #: What was booked for workers, by the payment's key; how it stands is as of when the run was read, or of its steps.
+    payments: dict[str, KnownPayment] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
     visits: VisitBook = field(default_factory=VisitBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)

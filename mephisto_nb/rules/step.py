@@ -31,9 +31,15 @@ from mephisto_nb.model.changes import (
     Steer,
 )
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.packets import SEALED_EXIT, Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Service, Steering, Submission, Unit, Worker
-from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.model.states import (
+    AGENT_LEFT,
+    AgentStatus,
+    UnitStatus,
+    check_agent_transition,
+    check_unit_transition,
+)
 from mephisto_nb.rules.gates.state import GateJob
 from mephisto_nb.rules.run_state import Meeting, RunState
 
@@ -193,8 +199,11 @@ class Step:
         self.state.last_n += 1
 
     def send_status(self, agent: Agent) -> None:
-        """Send a worker's page what became of it."""
-        self.send(PacketType.UPDATE_STATUS, agent.agent_id, {"status": agent.status.value})
+        """Send a worker's page what became of it; who has left has no way back of who has finished any more."""
+        data: JSONObject = {"status": agent.status.value}
+        if agent.visit_id is not None and agent.status in AGENT_LEFT:
+            data[SEALED_EXIT] = None
+        self.send(PacketType.UPDATE_STATUS, agent.agent_id, data)
 
     def log(
         self,

@@ -10,7 +10,7 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Unit
 from mephisto_nb.model.states import PAYMENT_COUNTS, UNIT_PAYABLE, UNIT_REVIEWED, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitBooks, VisitRules, VisitShare
+from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitBooks, VisitRules, VisitShare, VisitStanding
 from mephisto_nb.rules import people
 
 if TYPE_CHECKING:
@@ -138,6 +138,42 @@ def due_for(step: Step, visit: Visit) -> VisitShare | None:
     units = list(units_of(step.state, visit))
     accepted, decided = sum(map(_is_accepted, units)), sum(map(_is_decided, units))
     return share_due(visit, step.state.rules.visits or VisitRules(), accepted, decided)
+
+
+def standing_of(state: RunState, visit: Visit, *, is_booked: bool) -> VisitStanding:
+    """Return how a visit stands; `is_booked` tells whether it was paid, or is owed something."""
+    units = list(units_of(state, visit))
+    return VisitStanding(
+        reward=visit.reward,
+        asked=visit.asked,
+        done=visit.done,
+        accepted=sum(map(_is_accepted, units)),
+        decided=sum(map(_is_decided, units)),
+        waiting=sum(unit.is_real and unit.status is UnitStatus.COMPLETED for unit in units),
+        at_work=sum(unit.status is UnitStatus.ASSIGNED for unit in units),
+        outcome=visit.outcome,
+        short=visit.short,
+        is_booked=is_booked,
+    )
+
+
+def worth_at_most(standing: VisitStanding, rules: VisitRules) -> Money:
+    """Return what a visit comes to if all answers of it that nobody has decided on are accepted.
+
+    One that goes on is worth its reward.
+    """
+    if standing.outcome is None:
+        return standing.reward
+    accepted, decided = (number + standing.waiting for number in (standing.accepted, standing.decided))
+    return worth(standing.reward, share_due(standing.visit, rules, accepted, decided))
+
+
+def worth_so_far(standing: VisitStanding, rules: VisitRules) -> Money:
+    """Return the same, but of a visit that goes on the part that was sent, and was not rejected."""
+    if standing.outcome is not None:
+        return worth_at_most(standing, rules)
+    parts = min(standing.accepted + standing.waiting, standing.asked)
+    return worth(standing.reward, VisitShare(Share.BY_UNIT, parts, standing.asked, is_final=False))
 
 
 def units_of(state: RunState, visit: Visit) -> Iterator[Unit]:

@@ -13,9 +13,9 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import OnboardingAgent
 from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
-from mephisto_nb.model.packets import SEALED_EXIT
+from mephisto_nb.model.packets import SEALED_EXIT, PacketType
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.states import AGENT_ANSWERED, AgentStatus
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AgentStatus
 from mephisto_nb.model.visits import Short, ShortPay, Visit, VisitBooks, VisitRules
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: What a page says that gives a unit back because its worker does not agree to take part.
 NO_CONSENT = "no_consent"
+#: What they read who leave before they have sent anything.
+NOTHING_PAID = "As nothing was sent, nothing is paid."
+#: And they who have sent all.
+PAID_LATER = "You are paid once they are accepted."
 #: Who was kept waiting beyond their time has so much at least (seconds).
 _LEAST = 60.0
 
@@ -134,12 +138,13 @@ def visit_of(state: RunState, agent: Agent | OnboardingAgent) -> Visit | None:
 def end(step: Step, visit: Visit, outcome: Outcome, who: str, why: str = "") -> None:
     """Let a visit come to its end; one that has ended stays as it is. What its worker holds is free for others at once.
 
-    `why` is what they read; '': the usual words.
+    `why` is what they read; '': the usual words. What it means for their pay is said behind it.
     """
     if visit.ended_at is not None:
         return
     short = short_of(visit, outcome)
-    end_visit(step, visit, outcome, short, why or _words(step.state, visit, outcome, short), who)
+    said = f"{why or _words(step.state, visit, outcome, short)} {_about_pay(step.state, visit, outcome, short)}"
+    end_visit(step, visit, outcome, short, said.rstrip(), who)
     # Its answers may have been decided on already; nothing is booked for a visit that goes on.
     pay_visits(step, [VisitBooks(visit.visit_id)], who)
     held = step.state.visits.agent_at_work(visit)
@@ -293,6 +298,44 @@ def end_for_crowd(state: RunState, visit: Visit) -> VisitEnd:
     )
 
 
+def sure_end(step: Step, agent: Agent) -> VisitEnd | None:
+    """Return how the visit of an agent ends by its answer, whatever else happens; None: that is not for certain.
+
+    It is for the last unit that was asked for, unless a check, a gate with units of its own, partners, or an
+    introduction that is being judged may still have a say.
+    """
+    state, visit = step.state, step.state.visits.visits.get(agent.visit_id or "")
+    if visit is None or visit.ended_at is not None or agent.status not in AGENT_ACTIVE:
+        return None
+    gates = state.rules.gates
+    is_judged = bool(gates.checks or gates.unit_gates) or agent.worker_id in state.gates.unjudged
+    if is_judged or state.rules.partners is not None or visit.done + 1 < visit.asked:
+        return None
+    ended = replace(visit, outcome=Outcome.COMPLETED, ended_at=step.now, done=visit.done + 1)
+    return end_for_crowd(state, ended)
+
+
+def end_in_vain(
+    state: RunState, worker: Worker | None, name: str, registration_id: str, about: JSONObject
+) -> VisitEnd | None:
+    """Return how it ends for somebody who waits for work until the run is over; `about` is what their crowd gave along.
+
+    None: they are in a visit, and hear of its own end. Before that, nobody gets to see what success is shown by.
+    """
+    if worker is not None and find(state, worker.worker_id, registration_id) is not None:
+        return None
+    units = 1 if state.rules.visits is None else state.rules.visits.units
+    return VisitEnd("", name, registration_id, Outcome.QUOTA_FULL, 0, units, about)
+
+
+def take_back_exits(step: Step, worker_id: str) -> None:
+    """Have the router forget how a worker goes back by what they hold: its end is not for certain any more."""
+    for agent_id in sorted(step.state.active_agents.get(worker_id, ())):
+        agent = step.state.agents[agent_id]
+        if agent.visit_id is not None:
+            step.send(PacketType.UPDATE_STATUS, agent_id, {"status": agent.status.value, **seal(None)})
+
+
 def outcome_for_crowd(visit: Visit, rules: VisitRules) -> Outcome:
     """Return how the crowd is to treat a visit that has ended.
 
@@ -308,13 +351,16 @@ def outcome_for_crowd(visit: Visit, rules: VisitRules) -> Outcome:
 def tell_rules(rules: VisitRules, *, is_paid: bool, seconds: float) -> JSONObject:
     """Return what workers read of the rules of a visit: what it holds (``about``), and what stopping earlier means.
 
-    ``units`` is how many it holds; ``if_stopped`` and ``when_stopped`` are the same rule, beforehand and at the moment.
+    ``units`` is how many it holds, for somebody who need not be screened before; ``if_stopped`` and ``when_stopped``
+    are the same rule, beforehand and at the moment; ``if_nothing`` is what it means to leave before anything was sent,
+    and ``when_done`` what it means to have sent all.
     """
     minutes = max(1, round(seconds / 60))
     time = f"{minutes} minutes" if minutes > 1 else "a minute"
-    about = f"{rules.units} items, one after the other. You have {time} for all of them."
+    about = f"items, one after the other. You have {time} for all of them."
     before, then = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
-    return {"units": rules.units, "about": about, "if_stopped": before, "when_stopped": then}
+    told = {"units": rules.units, "about": about, "if_stopped": before, "when_stopped": then}
+    return {**told, "if_nothing": NOTHING_PAID if is_paid else "", "when_done": PAID_LATER if is_paid else ""}
 
 
 _STOPPING = {
@@ -340,7 +386,7 @@ _FEWER = {
 _ENDED = {
     Outcome.COMPLETED: "All your answers have arrived.",
     Outcome.NO_CONSENT: "You chose not to take part. Thank you for your time.",
-    Outcome.TIMED_OUT: "The time for this task is over.",
+    Outcome.TIMED_OUT: "Your time for this task is over, so no more can be sent.",
     Outcome.RETURNED: "You have given this task back.",
 }
 
@@ -353,9 +399,20 @@ def _words(state: RunState, visit: Visit, outcome: Outcome, short: Short | None)
     if short is Short.FEWER_UNITS:
         pay = _FEWER[rules.when_fewer_units] if is_paid else ""
         return f"Your answers have arrived, and there is nothing left to do. {pay}".strip()
-    how = "You have stopped" if outcome is Outcome.RETURNED else _ENDED[outcome].rstrip(".")
+    how = "" if outcome is Outcome.RETURNED else _ENDED[outcome]
     _, pay = _STOPPING[rules.when_stopped_early] if is_paid else _STOPPING_UNPAID
-    return f"{how}. {visit.done} of {visit.asked} answers have arrived. {pay}"
+    return f"{how} {visit.done} of {visit.asked} answers have arrived. {pay}".lstrip()
+
+
+def _about_pay(state: RunState, visit: Visit, outcome: Outcome, short: Short | None) -> str:
+    """Return what an end means for the worker's pay, where `_words` does not say it, and it is not for the crowd."""
+    if not state.rules.pay_amount or short is not None:
+        return ""
+    if outcome is Outcome.COMPLETED:
+        return PAID_LATER
+    if outcome is Outcome.FAILED_CHECKS and visit.done:
+        return "What you have sent is looked at, and paid if it is accepted."
+    return NOTHING_PAID if outcome in (Outcome.NO_CONSENT, Outcome.TIMED_OUT, Outcome.RETURNED) else ""
 
 
 def seal(link: ExitLink | None) -> JSONObject:
@@ -369,3 +426,50 @@ def seal(link: ExitLink | None) -> JSONObject:
     {'sealed_exit': None}
     """
     return {SEALED_EXIT: None if link is None else link.to_dict()}
+
+
+# -- how many there have to be -----------------------------------------------------------------------------------------
+
+#: Ends after which a crowd gives the place to somebody else by itself.
+_GIVEN_BACK = frozenset({Outcome.RETURNED, Outcome.TIMED_OUT, Outcome.NO_CONSENT})
+
+
+def count_visits_needed(state: RunState) -> int:
+    """Return how many visits are needed beside those that are under way, for all units that are open."""
+    visits = (state.visits.visits[id_] for id_ in state.visits.open)
+    under_way = sum(max(0, visit.asked - visit.done) for visit in visits)
+    return -(-max(0, state.num_open - under_way) // _per_visit(state))
+
+
+def _per_visit(state: RunState) -> int:
+    return 1 if state.rules.visits is None else state.rules.visits.units
+
+
+def count_places_used(state: RunState) -> int:
+    """Return how many places the visits of a run take up at their crowd, as far as is known here."""
+    rules = state.rules.visits or VisitRules()
+    return sum(1 for visit in state.visits.visits.values() if _takes_place(visit, rules))
+
+
+def _takes_place(visit: Visit, rules: VisitRules) -> bool:
+    return visit.outcome is None or outcome_for_crowd(visit, rules) not in _GIVEN_BACK
+
+
+def places_wanted(taken: int, coming: int, needed: int) -> int:
+    """Return how many places a crowd should have altogether.
+
+    Parameters
+    ----------
+    taken
+        How many of them the crowd counts as taken.
+    coming
+        How many of those are taken by people who are on their way, and have not come here.
+    needed
+        How many visits are needed, as `count_visits_needed` says.
+
+    Examples
+    --------
+    >>> places_wanted(taken=3, coming=1, needed=1), places_wanted(taken=3, coming=0, needed=2)
+    (3, 5)
+    """
+    return taken - coming + max(coming, needed)

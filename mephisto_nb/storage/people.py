@@ -170,7 +170,7 @@ class SQLPeople(PeopleStore):
         query = (
             select(
                 a.task_run_id, a.worker_id, a.status, a.accepted_at, t.RECEIVED_AT, u.status, u.pay_amount,
-                t.task_runs.c.currency,
+                t.task_runs.c.currency, a.visit_id,
             )
             .join(t.task_runs, t.task_runs.c.task_run_id == a.task_run_id)
             .outerjoin(t.submissions, s.agent_id == a.agent_id)

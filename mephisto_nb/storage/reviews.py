@@ -9,17 +9,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
-from mephisto_nb.model.records import Agent, Event, RunPay, Unit
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.records import Agent, Event, KnownPayment, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
-from mephisto_nb.model.states import PAYMENT_GONE, AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
-from mephisto_nb.model.visits import Visit, VisitBooks
+from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
+from mephisto_nb.model.visits import Visit, VisitBooks, VisitStanding
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
+from mephisto_nb.storage.payments import load_pay, load_payments
 from mephisto_nb.storage.tables import in_chunks, read_fees, read_money
-from mephisto_nb.storage.visits import find_visits, load_books
+from mephisto_nb.storage.visits import find_visits, load_books, load_standings
 from mephisto_nb.utils.garbage import no_collection
 
 
@@ -164,45 +165,20 @@ class SQLReviews(ReviewStore):
         with self._connections.reading("Reading payments") as connection:
             return {row.subject_id: row.who for row in _select_in(connection, query, e.subject_id, payment_ids)}
 
-    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
-        """Count units, those of gates too, by run, status and pay; and add up what is paid beside it."""
-        u, p = t.units.c, t.payments.c
-        units = (
-            select(u.task_run_id, u.status, u.pay_amount, func.count())
-            .where(u.task_run_id.in_(task_run_ids))
-            .group_by(u.task_run_id, u.status, u.pay_amount)
-        )
-        beside = (
-            select(p.task_run_id, func.sum(p.amount))
-            .where(p.task_run_id.in_(task_run_ids), t.COUNTS_BESIDE_PAY)
-            .group_by(p.task_run_id)
-        )
-        booked = (
-            select(p.task_run_id, p.status, func.sum(p.amount))
-            .where(p.task_run_id.in_(task_run_ids))
-            .group_by(p.task_run_id, p.status)
-        )
-        currencies = select(t.task_runs.c.task_run_id, t.task_runs.c.currency)
-        currencies = currencies.where(t.task_runs.c.task_run_id.in_(task_run_ids))
+    def load_payments(self, task_run_id: str) -> dict[str, KnownPayment]:
+        """Return all payments of a run, by their keys, as they are added up."""
+        with self._connections.reading("Reading payments") as connection:
+            return load_payments(connection, task_run_id)
+
+    def read_pay(self, task_run_ids: Sequence[str], *, people_only: bool = False) -> dict[str, RunPay]:
+        """Count units, those of gates too, and visits by what they pay; and add up what is booked."""
         with self._connections.reading("Reading pay") as connection:
-            currency_of = dict.fromkeys(task_run_ids, DEFAULT_CURRENCY)
-            currency_of |= {row.task_run_id: row.currency for row in connection.execute(currencies)}
-            found = {run_id: _no_pay(currency) for run_id, currency in currency_of.items()}
-            for run_id, status, amount, count in connection.execute(units):
-                found[run_id].units[UnitStatus(status), read_money(amount, currency_of[run_id])] = count
-            for run_id, amount in connection.execute(beside):
-                found[run_id].beside = read_money(int(amount), currency_of[run_id])
-            for run_id, status, amount in connection.execute(booked):
-                if status == PaymentStatus.OWED:
-                    found[run_id].owed += read_money(int(amount), currency_of[run_id])
-                elif status in PAYMENT_GONE:
-                    found[run_id].sent += read_money(int(amount), currency_of[run_id])
-        return found
+            return load_pay(connection, task_run_ids, people_only=people_only)
 
-
-def _no_pay(currency: str) -> RunPay:
-    nothing = read_money(0, currency)
-    return RunPay({}, nothing, nothing, nothing)
+    def read_standings(self, task_run_ids: Sequence[str]) -> list[tuple[str, str, str, VisitStanding]]:
+        """Return how visits stand, each with the ids of its run, its own, and its worker's."""
+        with self._connections.reading("Reading visits") as connection:
+            return load_standings(connection, task_run_ids)
 
 
 def _to_payment_row(row: JSONObject) -> JSONObject:

@@ -22,7 +22,6 @@ from mephisto_nb.model.gates import (
     StoredGates,
     split_findings,
 )
-from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import Agent, Assignment, Event, RunSnapshot, Service, Steering, Task, TaskRun, Unit
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
@@ -31,6 +30,7 @@ from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
+from mephisto_nb.storage.payments import load_payments
 from mephisto_nb.storage.tables import fetch_rows, find_or_add, read_fees, read_money
 from mephisto_nb.storage.visits import keep_crowd_memory, load_unvouched, load_visits, read_crowd_memory, read_visits
 from mephisto_nb.utils import steady_time
@@ -107,7 +107,7 @@ class SQLRuns(RunStore):
                 outbox=_load_outbox(connection, task_run_id),
                 last_submission_at=_load_last_submission(connection, task_run_id),
                 worker_names=_load_worker_names(connection, task_run_id),
-                payments=_load_payments(connection, task_run_id, row.currency),
+                payments=load_payments(connection, task_run_id),
                 gates=_load_gates(connection, task_run_id),
                 visits=load_visits(connection, task_run_id),
                 unvouched=load_unvouched(connection, task_run_id),
@@ -367,12 +367,6 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
     came = union(*(select(of.worker_id).where(of.task_run_id == run) for of in tables))
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
-
-
-def _load_payments(connection: Connection, run: str, currency: str) -> dict[str, Money]:
-    p = t.payments.c
-    found = connection.execute(select(p.key, p.amount, t.COUNTS_BESIDE_PAY).where(p.task_run_id == run))
-    return {key: read_money(amount if does_count else 0, currency) for key, amount, does_count in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:

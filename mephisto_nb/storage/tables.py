@@ -434,9 +434,9 @@ payments = Table(
     _one_of("kind", [kind.value for kind in PaymentKind]),
     _one_of("status", [status.value for status in PaymentStatus]),
 )
-#: Payments that count beside units' own pay, which is counted by unit.
-COUNTS_BESIDE_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(
-    [PaymentKind.BONUS, PaymentKind.WAITING]
+#: Payments that pay for answers, or visits, and that were made or are to be.
+COUNTS_AS_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(
+    [PaymentKind.REWARD, PaymentKind.COMPENSATION]
 )
 
 reviews = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +13,14 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.states import PaymentKind, PaymentStatus
-from mephisto_nb.model.visits import BookedPay, Short, UnvouchedArrival, Visit, VisitBooks
+from mephisto_nb.model.states import UNIT_PAYABLE, UNIT_REVIEWED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.visits import BookedPay, Short, UnvouchedArrival, Visit, VisitBooks, VisitStanding
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.tables import dump, in_chunks, read_money
 
 #: Kinds of payments that are a visit's reward, or part of it.
 _OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
+_PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 
 _END_VISIT = (
     update(t.visits)
@@ -193,3 +194,50 @@ def read_visits(connection: Connection, run_ids: Sequence[str]) -> list[JSONObje
     for row in rows:
         row["captured"], row["reward"] = json.loads(row["captured"]), read_money(row["reward"], row["currency"])
     return rows
+
+
+def load_standings(
+    connection: Connection, run_ids: Sequence[str], *, people_only: bool = False
+) -> list[tuple[str, str, str, VisitStanding]]:
+    """Return how visits stand, each with the ids of its run, its own, and its worker's; perhaps without programs'."""
+    a, u, p = t.agents.c, t.units.c, t.payments.c
+    visits = select_visits(run_ids)
+    if people_only:
+        visits = visits.where(~t.workers.c.is_simulated)
+    rows = connection.execute(visits).all()
+    if not rows:
+        return []
+    is_real = (u.unit_index >= 0).label("is_real")
+    units = (
+        select(a.visit_id, u.status, is_real, func.count())
+        .join(t.units, u.agent_id == a.agent_id)
+        .where(a.task_run_id.in_(run_ids), a.visit_id.is_not(None))
+        .group_by(a.visit_id, u.status, is_real)
+    )
+    counts: dict[str, list[tuple[UnitStatus, bool, int]]] = {}
+    for visit_id, status, real, number in connection.execute(units):
+        counts.setdefault(visit_id, []).append((UnitStatus(status), bool(real), number))
+    paid = select(p.visit_id).where(p.task_run_id.in_(run_ids), p.visit_id.is_not(None), t.COUNTS_AS_PAY)
+    booked = set(connection.execute(paid).scalars())
+    return [
+        (row.task_run_id, row.visit_id, row.worker_id, _standing(row, counts.get(row.visit_id, ()), booked))
+        for row in rows
+    ]
+
+
+def _standing(row: Any, counts: Sequence[tuple[UnitStatus, bool, int]], booked: set[str]) -> VisitStanding:
+    def number(is_it: Callable[[UnitStatus, bool], bool]) -> int:
+        return sum(count for status, real, count in counts if is_it(status, real))
+
+    return VisitStanding(
+        reward=read_money(row.reward, row.currency),
+        asked=row.asked,
+        done=row.done,
+        accepted=number(lambda one, real: one in _PAID_FOR or (not real and one is UnitStatus.COMPLETED)),
+        decided=number(lambda one, real: one in UNIT_REVIEWED or not real),
+        waiting=number(lambda one, real: real and one is UnitStatus.COMPLETED),
+        at_work=number(lambda one, _: one is UnitStatus.ASSIGNED),
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        short=None if row.short is None else Short(row.short),
+        is_booked=row.visit_id in booked,
+    )

@@ -169,6 +169,7 @@ def test_a_file_and_a_text_of_one_name_are_both_in_its_column() -> None:
         ("<button type=button>Play</button>", False),
         ("<button name=verdict value=yes>Yes</button>", False),
         ("<form><button>Go</button></form>", False),
+        ("<button data-leave=no_consent>No</button>", False),
     ],
 )
 def test_a_button_that_says_nothing_of_its_use_is_told(button: str, told: bool, caplog: Any) -> None:

@@ -76,7 +76,7 @@ async def test_the_first_view_shows_progress_cost_and_problems(shown: Harness) -
         "All is well",
         "104 to review",
         "$22.68 so far of $36.00",
-        "$36.00 if all units are answered, with 20\u00a0% fees ($6.00); $0.15 a unit",
+        "$36.00 if all units are answered, with 20\u00a0% fees ($6.00, partly an estimate); $0.15 a unit",
         "3 expired units cost nothing",
         "$11.88 not begun",
         "184 units an hour",
@@ -88,26 +88,40 @@ async def test_the_first_view_shows_progress_cost_and_problems(shown: Harness) -
     await expect(bar).to_have_attribute("aria-valuemax", "200")
 
 
-async def test_the_cost_is_exact_by_purpose_and_by_what_was_sent(shown: Harness) -> None:
-    money = {
-        "spent": 1.326,
-        "total": 1.326,
-        "reward": 0.035,
-        "units": 0.105,
-        "beside": 1.0,
-        "owed": 0.535,
-        "sent": 0.57,
-    }
+async def test_the_cost_is_exact_by_where_it_stands(shown: Harness) -> None:
+    parts = {"paid": 0.57, "asked": 0.5, "owed": 0.035, "undecided": 0.0, "beside": 1.0}
+    money = {"spent": 1.326, "total": 1.326, "reward": 0.7, "units_per_visit": 20, "fees_estimated": 0.107, **parts}
     await shown.open(RUN, with_changes(FINISHED, money={**money, "fees": {"spent": 0.221}}))
     cost = shown.page.locator(".mnb-cost")
     await expect(cost).to_contain_text("$1.3260 in all")
-    await expect(cost).to_contain_text("with 20\u00a0% fees ($0.2210); $0.0350 a unit")
-    await expect(cost).to_contain_text("$0.1050 for units · $1.00 bonuses · $0.2210 fees · $0.5350 owed · $0.57 sent")
+    await expect(cost).to_contain_text("with 20\u00a0% fees ($0.2210, partly an estimate); $0.70 a visit of 20 units")
+    words = "$0.57 paid · $0.50 being asked for · $0.0350 owed · $0.2210 fees ($1.00 of it bonuses)"
+    await expect(cost).to_contain_text(words)
+
+
+@pytest.mark.parametrize("name", ["busy", "trouble", "finished", "long-names"])
+async def test_on_a_phone_nothing_reaches_beyond_the_edge(shown: Harness, name: str) -> None:
+    await shown.page.set_viewport_size({"width": 380, "height": 900})
+    await shown.open(RUN, STATES[name])
+    await shown.settle()
+    beyond = """() => { const edge = document.querySelector(".mnb-run").getBoundingClientRect().right;
+        return [...document.querySelectorAll(".mnb-run *")].filter((node) => node.getBoundingClientRect().right > edge)
+            .map((node) => node.className || node.tagName); }"""
+    assert await shown.page.evaluate(beyond) == []
+
+
+async def test_budgets_are_shown_with_what_is_free_where_there_are_any(shown: Harness) -> None:
+    await shown.open(RUN, TROUBLE)
+    budgets = shown.page.locator(".mnb-budgets")
+    for words in ("Month 2026-11", "$40.00 (USD)", "$4.50 spent", "$37.82 committed", "-$2.32 free"):
+        await expect(budgets).to_contain_text(words)
+    await shown.open(RUN, FINISHED)
+    await expect(budgets).to_be_hidden()
 
 
 async def test_what_needs_attention_has_a_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
-    await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
+    await expect(shown.page.get_by_text("3 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00; 74 of 74 answers earned less")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
     await shown.page.get_by_role("button", name="Raise pay to $0.29 ($20.16 more, fees included)").click()

@@ -43,8 +43,9 @@ def main() -> int:
         outcomes = asyncio.run(run_seeds(given.seeds, given.at_once, zygote))
     failed = [one.seed for one in outcomes if one.problems]
     mishaps = sum((one.mishaps for one in outcomes), Counter[str]())
-    say(f"{len(outcomes)} seeds, {sum(one.payments for one in outcomes)} payments, "
-        f"{sum(one.doubts for one in outcomes)} doubts that a person was asked of, {len(failed)} failed {failed[:20]}")  # fmt: skip
+    payments, doubts = sum(one.payments for one in outcomes), sum(one.doubts for one in outcomes)
+    say(f"{len(outcomes)} seeds, {payments} payments, {doubts} doubts that a person was asked of")
+    say(f"{len(failed)} failed {failed[:20]}")
     say(", ".join(f"{name}: {number}" for name, number in sorted(mishaps.items())))
     say(f"{time.monotonic() - begun:.0f} s")
     return bool(failed)

@@ -19,7 +19,7 @@ from mephisto_nb.providers.prolific import ProlificProvider, transport
 from mephisto_nb.testing.fake_clock import FakeClock
 
 #: Nobody waits long in a test: neither for an answer, nor before a second try.
-_PATIENCE = partial(transport.ApiPatience, attempts=4, first_wait=0.01, longest_wait=0.03, timeout=0.4)
+_PATIENCE = partial(transport.ApiPatience, attempts=4, first_wait=0.01, longest_wait=0.03, timeout=1.0)
 
 
 def run(order: dict[str, Any]) -> None:

@@ -65,6 +65,30 @@ class Deadly(Mishaps):
         return super().of_request(method, path)
 
 
+class InFlight:
+    """Counts the requests that a stand-in is carrying out."""
+
+    def __init__(self, crowd: ProlificStandIn) -> None:
+        door = crowd._door
+        assert door is not None
+        self._app, self._number = door._app, 0
+        door._app = self
+
+    async def __call__(self, *request: Any) -> None:
+        self._number += 1
+        try:
+            await self._app(*request)
+        finally:
+            self._number -= 1
+
+    async def none(self) -> None:
+        """Wait until all is carried out that a kernel asked for which is gone: some of it may lie unread."""
+        for _ in range(100):
+            await asyncio.sleep(0)
+        while self._number:
+            await asyncio.sleep(0)
+
+
 @dataclass
 class StoryOutcome:
     """What came of a seed: what is wrong, and what has happened on the way."""
@@ -99,7 +123,7 @@ class Story:
         settings = StandInSettings(balance=1_000_000, publishing=0, processing=0)
         async with ProlificStandIn(settings, self._mishaps, clock=FakeClock(BEGIN), seed=self._outcome.seed) as crowd:
             with tempfile.TemporaryDirectory() as folder:
-                self._crowd, self._folder = crowd, Path(folder)
+                self._crowd, self._folder, self._requests = crowd, Path(folder), InFlight(crowd)
                 server = await asyncio.start_server(self._listen, "127.0.0.1", 0)
                 self._port = server.sockets[0].getsockname()[1]
                 async with server:
@@ -178,6 +202,7 @@ class Story:
             told = await self._kernel(settle=self._look_up(told["ledger"], doubts))
             self._crowd.advance(1000)
         self._told = told
+        self._crowd.advance(1000)  # what was paid last arrives
 
     def _decide(self, name: str) -> dict[str, Any]:
         verdict = self._chance.choice(["approve", "approve", "approve", "reject"])
@@ -227,7 +252,10 @@ class Story:
         async with asyncio.timeout(_PATIENCE):
             self._mishaps.pid = int((await lines.get() or {})["pid"])
             told = await lines.get()
+            if told is not None:
+                await lines.get()  # it has ended
         self._mishaps.pid = None
+        await self._requests.none()
         return told or {}
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -235,8 +263,10 @@ class Story:
         with contextlib.suppress(ConnectionError):
             while line := await reader.readline():
                 lines.put_nowait(json.loads(line))
-        lines.put_nowait(None)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        lines.put_nowait(None)
 
     # -- after ---------------------------------------------------------------------------------------------------
 

@@ -12,14 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from mephisto_nb.display.dashboard.attention import describe_attention
-from mephisto_nb.display.dashboard.moment import Moment, describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.moment import FromBooks, Moment, describe_money, describe_unpaid
 from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.model.records import BookedSum, RunPay
+from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.money.costs import CostTerms
+from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
 
 #: When all of these are.
 NOW = 1_796_000_000.0
 
+REWARD, MINIMUM, RUN_ID = Money.of("0.15"), Money.of(12), "01kb2m7v9x"
 UNITS = ("created", "launched", "assigned", "completed", "accepted", "soft_rejected", "rejected", "expired")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> =1+1\x00\x07\x1b[31m\u202etxt.exe"
 LONG = "a-very-long-task-name-of-somebody-who-writes-everything-into-it-" * 4
@@ -105,7 +109,9 @@ def hourly_of(count: int, median: float | None) -> RunningMedian:
     return hourly
 
 
-def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money: dict[str, Any]) -> list[Any]:
+def attention_of(
+    status: str, counts: dict[str, int], pay: RunPay, money: dict[str, Any], budgets: Sequence[dict[str, Any]]
+) -> list[Any]:
     """Return what the kernel itself says of a run with these numbers."""
     statistics: Any = SimpleNamespace(
         counts={UnitStatus(name): counts[name] for name in UNITS},
@@ -114,7 +120,7 @@ def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money
         num_answered=counts["answered"],
         at_work={},
         often_left={},
-        rules=SimpleNamespace(pay_amount=REWARD),
+        rules=SimpleNamespace(visit_pay=REWARD, visits=None),
         state=SimpleNamespace(
             task_run_id=RUN_ID,
             agents={},
@@ -124,7 +130,17 @@ def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money
             rules=SimpleNamespace(lifetime=0, patience=0),
         ),
     )
-    return describe_attention(Moment(NOW, status, statistics, None, Counter()), money)
+    books = FromBooks(budgets=[(_limit_of(one), _booked_of(one)) for one in budgets])
+    return describe_attention(Moment(NOW, status, statistics, None, Counter(), books=books), money)
+
+
+def _limit_of(one: dict[str, Any]) -> Budget:
+    limit = Money.of(one["limit"], one["currency"])
+    return Budget(BudgetScope(one["scope"]), one["name"], limit, f"budget.{one['scope']} in ~/.mephisto/config.yml")
+
+
+def _booked_of(one: dict[str, Any]) -> Booked:
+    return Booked(*(Money.of(one[name], one["currency"]) for name in ("spent", "committed")))
 
 
 def state_of(
@@ -136,6 +152,7 @@ def state_of(
     people: dict[str, Any] | None = None,
     newest: Sequence[dict[str, Any]] = (),
     notices: Sequence[dict[str, Any]] = (),
+    budgets: Sequence[dict[str, Any]] = (),
     **run: Any,
 ) -> dict[str, Any]:
     """Return the state of a run: all that follows from how its units are, how long they take and what they pay.
@@ -146,17 +163,26 @@ def state_of(
     pay = {(UnitStatus(name), REWARD): counts[name] for name in UNITS}
     hourly = hourly_of(counts["answered"], None if median is None else 3600 * float(REWARD) / median)
     unpaid = describe_unpaid({UnitStatus(name): counts[name] for name in UNITS})
-    money = describe_money(pay, REWARD, Decimal(str(fee_rate)), hourly, MINIMUM)
-    money |= {"unpaid": unpaid, "owed": None, "sent": None}
+    # What was approved was paid by half; the crowd has told its fees of that.
+    approved = REWARD * (counts["accepted"] + counts["soft_rejected"])
+    paid, nothing, rate = REWARD * (approved.thousandths // REWARD.thousandths // 2), Money(0), Decimal(str(fee_rate))
+    booked = {
+        (PaymentKind.REWARD, PaymentStatus.SENT): BookedSum(paid, paid.share(rate), nothing),
+        (PaymentKind.REWARD, PaymentStatus.OWED): BookedSum(approved - paid, nothing, approved - paid),
+    }
+    run_pay = RunPay(pay, booked=booked)
+    money = describe_money(run_pay, CostTerms(REWARD, rate), REWARD, hourly, MINIMUM)
+    money |= {"unpaid": unpaid, "is_read": True}
     rows = [person(number) for number in range(min(50, counts["assigned"]))]
     is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
-    following = attention_of(about["status"], counts, pay, money)
+    following = attention_of(about["status"], counts, run_pay, money, budgets)
     return {
         "v": 1,
         "run": about,
         "units": counts,
         "pace": pace_of(counts, per_hour, median, is_open),
         "money": money,
+        "budgets": list(budgets),
         "people": {"at_work": counts["assigned"], "connected": len(rows), "seen": 0, "rows": rows, **(people or {})},
         "newest": list(newest),
         "attention": sorted([*notices, *following], key=lambda one: SEVERITIES.index(one["severity"])),
@@ -167,7 +193,15 @@ def state_of(
     }
 
 
-REWARD, MINIMUM, RUN_ID = Money.of("0.15"), Money.of(12), "01kb2m7v9x"
+def budget(
+    scope: str, limit: float, spent: float, committed: float, name: str = RUN_ID, code: str = "USD"
+) -> dict[str, Any]:
+    """Return a budget, and what is gone of it."""
+    free = round(limit - spent - committed, 2)
+    amounts = {"limit": limit, "spent": spent, "committed": committed, "free": free}
+    return {"scope": scope, "name": name, "currency": code, **amounts}
+
+
 SEVERITIES = ("error", "warning", "info")
 NEXT = [
     {"code": "run.review()", "words": "goes through the answers to decide on"},
@@ -208,6 +242,11 @@ BUSY = state_of(
     median=42.0,
     people={"seen": 41},
     newest=[answer(n) for n in range(10)],
+    budgets=[
+        budget("run", 50.0, 1.98, 34.02),
+        budget("task", 100.0, 31.98, 34.02, "email-tone"),
+        budget("month", 400.0, 131.98, 134.02, "2026-11"),
+    ],
 )
 
 TROUBLE = state_of(
@@ -222,6 +261,7 @@ TROUBLE = state_of(
     people={"rows": [person(n, since=NOW - 1_400 + 60 * n, connected=None) for n in range(3)], "connected": None},
     newest=[answer(n, at=NOW - 1_260 - 117 * n) for n in range(10)],
     notices=[LINK_TROUBLE],
+    budgets=[budget("month", 40.0, 4.5, 37.82, "2026-11")],
 )
 
 FINISHED = state_of(
@@ -258,6 +298,10 @@ LONG_NAMES = state_of(
     },
     newest=[answer(n, worker=LONG, preview="word " * 24) for n in range(3)],
     notices=[notice("x", "warning", "https://example.org/" + "path/" * 40, "Look at " + "it " * 60)],
+    budgets=[
+        budget("task", 50.0, 1.98, 34.02, LONG),
+        budget("month", 400_000.0, 131_000.98, 334_000.02, "2026-11", "GBP"),
+    ],
 )
 
 RIGHT_TO_LEFT = state_of(
@@ -291,6 +335,7 @@ HOSTILE_TEXT = state_of(
     people={"seen": 41, "rows": [person(n, worker=HOSTILE, unit=HOSTILE) for n in range(3)]},
     newest=[answer(n, worker=HOSTILE, preview=HOSTILE, unit=HOSTILE) for n in range(3)],
     notices=[notice("x", "error", HOSTILE, HOSTILE, {"name": "expire", "args": {}, "label": HOSTILE})],
+    budgets=[budget("task", 50.0, 1.98, 34.02, HOSTILE)],
 )
 
 STATES = {

@@ -145,11 +145,11 @@ async def test_a_payment_that_was_made_is_told(operator: Operator, ended: Any) -
     await decide(ended)
     one, told = watch(ended), asyncio.Event()
     await one.load()
-    assert [one.state()["money"][name] for name in ("units", "beside", "owed", "sent")] == [0.105, 1.0, 1.07, 0.0]
+    assert [one.state()["money"][name] for name in ("undecided", "beside", "owed", "paid")] == [0.035, 1.0, 1.07, 0.0]
     one.on_change.append(told.set)
     await operator.payments.mark_paid(ended.payments().query("status == 'owed'"))
     await told.wait()
-    assert [one.state()["money"][name] for name in ("owed", "sent")] == [0.0, 1.07]
+    assert [one.state()["money"][name] for name in ("owed", "paid")] == [0.0, 1.07]
 
 
 async def test_a_run_that_another_kernel_drives_is_read_again_as_it_goes_on(

@@ -19,6 +19,8 @@ from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.model.visits import VisitRules
+from mephisto_nb.money.costs import CostTerms
 from mephisto_nb.rules.steering import change_limits, launch_more, pause
 from mephisto_nb.utils.machine import MachineTrouble
 from tests.rules.rehearsal import Rehearsal, facts_of
@@ -83,8 +85,9 @@ class Scene:
 
     def notices(self) -> dict[str, dict[str, Any]]:
         moment = Moment(self.run.now, self.status, self.statistics, self.live, self.errors)  # type: ignore[arg-type]
-        hourly, reward = self.statistics.hourly, self.run.state.rules.pay_amount
-        money = describe_money(self.statistics.pay, reward, Decimal(0), hourly, Money.of(self.minimum))
+        hourly, rules = self.statistics.hourly, self.run.state.rules
+        terms = CostTerms(rules.visit_pay, Decimal(0), rules.visits or VisitRules())
+        money = describe_money(self.statistics.pay, terms, rules.pay_amount, hourly, Money.of(self.minimum))
         found = describe_attention(moment, money)
         assert all(one["severity"] in ("error", "warning", "info") and one["remedy"] for one in found)
         return {one["key"]: one for one in found}

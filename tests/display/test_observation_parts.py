@@ -11,7 +11,9 @@ import pytest
 from mephisto_nb.display.dashboard.moment import LONGEST, describe_money, describe_unpaid, preview_of
 from mephisto_nb.display.dashboard.statistics import NEWEST, RunningMedian, RunStatistics
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.model.records import BookedSum, RunPay
+from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.money.costs import CostTerms
 from mephisto_nb.rules.steering import change_limits, pause, resume
 from tests.rules.rehearsal import Rehearsal
 
@@ -32,8 +34,10 @@ def test_money_is_counted_by_what_has_become_of_units_with_fees() -> None:
         (S.ASSIGNED, 0.1): 2, (S.CREATED, 0.25): 4, (S.LAUNCHED, 0.1): 1, (S.EXPIRED, 0.1): 9,
     }  # fmt: skip
     pay = {(status, Money.of(amount)): count for (status, amount), count in counted.items()}
-    about = {"reward": Money.of(0.25), "fee_rate": Decimal("0.2"), "minimum": Money.of(8)}
-    money = describe_money(pay, hourly=hourly(7.0, 9.0, 11.0), **about)
+    terms = CostTerms(Money.of(0.25), Decimal("0.2"))
+    approved = BookedSum(Money.of("0.30"), Money.of("0.06"), Money(0))
+    booked = {(PaymentKind.REWARD, PaymentStatus.OWED): approved}
+    money = describe_money(RunPay(pay, booked=booked), terms, Money.of(0.25), hourly(7.0, 9.0, 11.0), Money.of(8))
     assert {name: money[name] for name in ("spent", "committed", "to_come", "total")} == {
         "spent": 0.72, "committed": 0.24, "to_come": 1.32, "total": 2.28
     }  # fmt: skip
@@ -71,8 +75,9 @@ def test_what_costs_nothing_is_said_where_there_is_any(counts: dict[UnitStatus, 
 def test_pay_is_below_the_minimum_only_where_there_is_pay(
     reward: float, per_hour: float | None, minimum: float, below: bool
 ) -> None:
+    pay = Money.of(reward)
     earned = hourly(*([] if per_hour is None else [per_hour]))
-    assert describe_money({}, Money.of(reward), Decimal(0), earned, Money.of(minimum))["below_minimum"] is below
+    assert describe_money(RunPay(), CostTerms(pay), pay, earned, Money.of(minimum))["below_minimum"] is below
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ class Watched:
 def _facts(one: RunStatistics) -> dict[str, Any]:
     return {
         "counts": {status: count for status, count in one.counts.items() if count},
-        "pay": {key: count for key, count in one.pay.items() if count},
+        "pay": one.pay,
         "at_work": list(one.at_work),
         "left": +one.left,
         "answered": one.num_answered,

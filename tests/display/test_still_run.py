@@ -44,7 +44,7 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
         (
             BUSY,
-            "$22.68 so far of $36.00 if all units are answered, fees of $6.00 in it; $1.44 in progress; $11.88 not",
+            "$22.68 so far of $36.00 if all units are answered, fees of $6.00 in it, partly an estimate; $1.44",
         ),
         (BUSY, "24 min, likely 19 min to 31 min"),
         (BUSY, "184 units an hour; 42 s a unit (median)"),
@@ -54,12 +54,14 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (TROUBLE, "(37 %; 31 expired), 3 workers at work, as of 20 min ago"),
         (TROUBLE, "paused; 1 min 24 s a unit (median)"),
         (TROUBLE, "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"),
-        (FINISHED, "$34.56 in all, fees of $5.76 in it; 8 rejected and 5 expired units cost nothing"),
+        (FINISHED, "$13.50 paid, $13.50 owed, $1.80 to be decided on; 8 rejected and 5 expired units cost nothing"),
         (
-            change(FINISHED, money={"spent": 1.105, "units": 0.105, "beside": 1.0, "owed": 0.535, "sent": 0.57}),
-            "$1.1050 in all, fees of $5.76 in it; $0.1050 of it for units, $1.00 of bonuses; "
-            "$0.5350 owed to workers, $0.57 sent",
+            change(FINISHED, money={"spent": 1.105, "beside": 1.0, "undecided": 0.0, "owed": 0.535, "paid": 0.57}),
+            "$1.1050 in all, fees of $5.76 in it, partly an estimate; without fees $0.57 paid, $0.5350 owed; "
+            "$1.00 of it are bonuses and the like",
         ),
+        (BUSY, "task email-tone: $100.00 (USD), $31.98 spent, $34.02 committed, $34.00 free; month 2026-11: $400.00"),
+        (TROUBLE, "month 2026-11: $40.00 (USD), $4.50 spent, $37.82 committed, nothing free, $2.32 too much"),
         (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 74 of 74 answers earned less"),
         (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 min. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
@@ -119,7 +121,7 @@ def test_names_keep_their_own_direction() -> None:
 def test_an_operator_lists_its_runs() -> None:
     words = Words(draw_operator(RUNS)).text
     assert "email-tone live 126 of 200" in words
-    assert "email-tone paused 2 need attention 74 of 197" in words
+    assert "email-tone paused 3 need attention 74 of 197" in words
     assert "74 of 197 $11.70 of $33.84 b" in words
     assert "All runs $148.86 of $210.96" in words
     assert "it is alive, but not connected to this notebook" in words

@@ -51,7 +51,7 @@ def test_each_method_of_what_people_hold_is_documented(name: str) -> None:
 def test_what_hangs_on_it_is_there_and_how_it_is_called(name: str) -> None:
     cls = public_names()[name]
     page = reference()[f"{OBJECTS[name]}.md"]
-    expected = {"Operator": {"qualifications", "workers", "ledger"}, "TaskRun": {"metadata", "steering"}}
+    expected = {"Operator": {"qualifications", "workers", "ledger"}, "TaskRun": {"metadata", "reconcile", "steering"}}
     assert set(parts(cls)) == {"review", "payments"} | expected[name]
     for part, of in parts(cls).items():
         call = called(of)

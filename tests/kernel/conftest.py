@@ -18,6 +18,7 @@ from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.kernel.runs import end_routers
+from tests.kernel.visiting import Town, TownProvider
 
 
 @dataclass(slots=True)
@@ -118,3 +119,13 @@ def clock() -> FakeClock:
 def timed_operator(make_operator: Callable[..., Operator], clock: FakeClock) -> Operator:
     """An operator whose time passes when `clock` says so."""
     return make_operator(clock=clock)
+
+
+@pytest.fixture
+def town(monkeypatch: pytest.MonkeyPatch) -> Town:
+    """The crowd's side; its provider is registered for this test."""
+    found = Town()
+    monkeypatch.setattr(TownProvider, "town", found, raising=False)
+    if "town" not in registry.get_valid_provider_types():
+        registry.PROVIDERS.register(TownProvider)
+    return found

@@ -76,7 +76,7 @@ async def test_what_may_go_wrong_is_noted(
 
 
 async def test_a_run_without_a_recruiter_is_not_tried(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("mephisto_nb.kernel.recruiting.offering.check_before_offer")
+    monkeypatch.delattr("mephisto_nb.kernel.recruiting.recruiting.check_before_offer")
     assert (await launch(operator, rows(1))).task_run_id
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.qualifications import make_requirement
@@ -16,17 +15,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
-from tests.kernel.visiting import Town, TownProvider, launch_visits, people_of
-
-
-@pytest.fixture
-def town(monkeypatch: pytest.MonkeyPatch) -> Town:
-    """The crowd's side; its provider is registered for this test."""
-    found = Town()
-    monkeypatch.setattr(TownProvider, "town", found, raising=False)
-    if "town" not in registry.get_valid_provider_types():
-        registry.PROVIDERS.register(TownProvider)
-    return found
+from tests.kernel.visiting import Town, launch_visits, people_of
 
 
 def outcome_of(details: dict[str, Any]) -> tuple[str, str, int]:

@@ -239,3 +239,40 @@ async def test_a_bonus_paid_by_hand_there_is_booked(timed_operator: Operator, cl
         await idle(timed_operator, run)
     frame: Any = run.payments()
     assert frame[["kind", "status", "amount"]].to_numpy().tolist() == [["bonus", "confirmed", 0.2]]
+
+
+async def test_what_cannot_be_put_right_is_told(
+    timed_operator: Operator, clock: FakeClock, crowd: tuple[Market, Town]
+) -> None:
+    market, _ = crowd
+    run = await launch(timed_operator)
+    async with people_of(run) as person:
+        market.put("s-ann", S.APPROVED)  # by whom, and how much, nobody knows
+        await person("ann").do(1)
+        await parts_of(run).link.catch_up()
+        clock.advance(bookkeeping.EVERY_UNTOLD + 1)
+        await idle(timed_operator, run)
+    (told,) = run.attention
+    assert told == (
+        "What differs from the crowd's books could not be put right: book for ann: the crowd does not say how much it "
+        "has paid. It is tried again by itself."
+    )
+
+
+async def test_what_is_refused_again_and_again_is_asked_for_less_often(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator)
+    async with people_of(run) as person:
+        market.put("s-ann", S.SUBMITTED)
+        market.fails["approve"] = CrowdRefusedError("The account is empty.")
+        await person("ann").do(1)
+        await parts_of(run).link.catch_up()
+        await run.review.approve()
+    for _ in range(16):
+        clock.advance(bookkeeping.EVERY_UNTOLD)
+        await idle(timed_operator, run)
+    assert market.asked.count("visits") >= 15
+    assert market.asked.count("approve s-ann") <= 6
+    (told,) = run.attention
+    assert told == "approve for ann: The account is empty. It is asked for again by itself."

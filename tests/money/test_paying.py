@@ -11,10 +11,12 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError, OutcomeUnknown, WorldError
+from mephisto_nb.money.paying import GIVEN_UP_AFTER
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.testing.fake_clock import FakeClock
+from tests.inside import watch
 from tests.review.answers import said, stored_run
 
 
@@ -122,6 +124,27 @@ async def test_a_bonus_nobody_heard_of_is_never_sent_again(
     assert doubts[["kind", "amount", "currency", "status"]].to_dict("records") == [
         {"kind": "bonus", "amount": 0.5, "currency": "USD", "status": "sending"}
     ]
+
+
+async def test_a_payment_in_doubt_is_on_the_dashboard_with_the_call(
+    run: Any, clock: FakeClock, timed_operator: Operator
+) -> None:
+    ForgetfulDesk.answers = [lambda: asyncio.sleep(0), OutcomeUnknown("The connection was cut.")]
+    await run.review.approve(worker="ann", bonus=0.5)
+    await watch(run).load()
+    state = watch(run).state()
+    assert [one["key"] for one in state["attention"]] == []  # the crowd may still answer
+    assert (state["money"]["asked"], state["money"]["paid"]) == (0.5, 0.25)
+    assert (state["money"]["fees"]["spent"], state["money"]["fees_estimated"]) == (0.0625, 0.0)
+    clock.advance(GIVEN_UP_AFTER)
+    (notice,) = watch(run).state()["attention"]
+    (doubt,) = timed_operator.ledger.doubts()["payment_id"]
+    assert notice["reason"] == "A bonus of $0.50 was asked for 5 min ago, and nobody heard whether it was made."
+    assert f"await operator.ledger.settle('{doubt}', paid=True), or paid=False" in notice["remedy"]
+    await timed_operator.ledger.settle(doubt, paid=True)
+    await watch(run).load()
+    state = watch(run).state()
+    assert (state["attention"], state["money"]["paid"]) == ([], 0.75)
 
 
 @pytest.mark.parametrize(("was_paid", "status", "times"), [(True, "confirmed", 1), (False, "owed", 2)])

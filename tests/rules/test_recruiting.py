@@ -7,8 +7,8 @@ import pytest
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.model.visits import Visit, VisitRules
-from mephisto_nb.rules.recruiting import count_places_used, count_visits_needed, places_wanted
 from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.visits import count_places_used, count_visits_needed, places_wanted
 
 
 def state_with(open_units: int, *visits: Visit, units: int = 5) -> RunState:

@@ -532,7 +532,8 @@ def test_the_crowd_hears_what_it_gave_along() -> None:
 @pytest.mark.parametrize("is_paid", [True, False])
 def test_workers_are_told_what_stopping_means(rule: ShortPay, is_paid: bool) -> None:
     told = tell_rules(VisitRules(20, when_stopped_early=rule), is_paid=is_paid, seconds=1800)
-    assert told["about"].startswith("20 items, one after the other. You have 30 minutes")
+    assert told["about"].startswith("items, one after the other. You have 30 minutes")
+    assert ("paid" in told["if_nothing"]) == is_paid
     assert ("paid" in told["if_stopped"]) == is_paid
     run = Rehearsal(1, 1, 1, visits=VisitRules(3, rule), pay_amount=Money.of(0.1 if is_paid else 0))
     do(run, 1)
@@ -547,3 +548,28 @@ def test_an_agent_of_no_visit_is_none_of_its() -> None:
     assert agent.visit_id is None
     run.give_back(agent)
     assert agent.status is AgentStatus.RETURNED
+
+
+@pytest.mark.parametrize(
+    ("units", "reason", "about"),
+    [
+        (3, "", "You are paid once they are accepted."),
+        (2, "", "You are paid for the items that you have sent."),
+        (0, "", "As nothing was sent, nothing is paid."),
+        (0, "no_consent", "As nothing was sent, nothing is paid."),
+    ],
+)
+def test_an_end_says_what_it_means_for_pay(units: int, reason: str, about: str) -> None:
+    for pay in (0.1, 0):
+        run = Rehearsal(1, 1, 1, 1, visits=CROWD, pay_amount=Money.of(pay))
+        do(run, units)
+        if units < 3:
+            run.give_back(run.take("ann", "page"), reason)
+        assert (about in visit_of(run).why) == bool(pay)
+
+
+def test_who_fails_a_check_reads_that_they_are_paid_for_what_is_good() -> None:
+    run = Gated(1, 1, visits=CROWD, pay_amount=Money.of(0.1), minimum_seconds=10, max_failed_checks=0)
+    run.do(run.come("ann", "page"))
+    (visit,) = run.state.visits.visits.values()
+    assert visit.why.endswith("What you have sent is looked at, and paid if it is accepted.")

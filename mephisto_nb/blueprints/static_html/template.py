@@ -213,7 +213,7 @@ class _Reader(HTMLParser):
             self._template.takes_files = True
             self._template.files.append(values.get("name") or "")
         self._in_form |= tag == "form"
-        if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form"}:
+        if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form", "data-leave"}:
             self._template.idle_buttons.append(self.getpos()[0])
         if tag == "link" and "stylesheet" in (values.get("rel") or ""):
             self._check_style_sheet(values.get("href") or "")

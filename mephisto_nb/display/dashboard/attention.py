@@ -17,6 +17,8 @@ from mephisto_nb.display.words import count, duration
 from mephisto_nb.display.words import money as written
 from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.money.costs import visits_to_come
+from mephisto_nb.money.paying import is_in_doubt
 from mephisto_nb.rules.gates.table import all_words
 from mephisto_nb.rules.run_state import ends_by_itself
 
@@ -296,31 +298,71 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
         reason = f"{money['below']:,} of {count(money['timed'], 'answer')} earned less than {least} an hour."
         yield Notice("pay_of_some", severity, reason, "Think of a bonus for those whose work took longer.")
         return
-    reward = moment.statistics.rules.pay_amount
+    rules = moment.statistics.rules
+    reward = rules.visit_pay
     enough = Money(math.ceil(reward.thousandths * minimum / per_hour), currency).rounded_up()
     reason = f"Half of the answers earned less than {written(per_hour, currency)} an hour; the minimum is {least}."
     waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     if moment.status not in ("live", "paused") or not waiting:
         yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
         return
-    units = "the unit that nobody has yet" if waiting == 1 else f"each of the {waiting:,} units that nobody has yet"
-    remedy = f"Pay {enough} for {units}, and think of a bonus for those who have worked already."
+    visits = 0 if rules.visits is None else visits_to_come(moment.statistics.pay, rules.visits)
+    remedy = f"Pay {enough} for {_those(waiting, visits)}, and think of a bonus for those who have worked already."
     fees = ", fees included" if money["fee_rate"] else ""
-    more = _price_of(moment, enough)
+    more = (enough - reward) * visits if visits else _price_of(moment, enough)
     label = f"Raise pay to {enough} ({more + more.share(Decimal(str(money['fee_rate'])))} more{fees})"
     yield Notice("pay", "warning", reason, remedy, ChangeLimits().offer(label, task_reward=float(enough)))
+
+
+def _those(units: int, visits: int) -> str:
+    number, noun, done = (visits, "visit", "has begun") if visits else (units, "unit", "has yet")
+    return f"the {noun} that nobody {done}" if number == 1 else f"each of the {number:,} {noun}s that nobody {done}"
 
 
 def _price_of(moment: Moment, reward: Money) -> Money:
     """Return what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
     waiting = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
-    pay = moment.statistics.pay.items()
+    pay = moment.statistics.pay.units.items()
     return total(((reward - paid) * count for (status, paid), count in pay if status in waiting), reward.currency)
+
+
+# -- money ---------------------------------------------------------------------------------------------------
+
+
+def _doubts(moment: Moment) -> Notices:
+    """Name the payments of which nobody knows whether they were made, as `Ledger.doubts` lists them."""
+    doubts = [one for one in moment.books.asked if is_in_doubt(one, moment.now)]
+    if not doubts:
+        return
+    one = min(doubts, key=lambda payment: payment.asked_at or 0.0)
+    kind = "Pay" if one.is_of_work else "A bonus"
+    since = "" if one.asked_at is None else f" {duration(moment.now - one.asked_at)} ago"
+    more = f" {count(len(doubts), 'payment')} stand so: operator.ledger.doubts()." if len(doubts) > 1 else ""
+    reason = f"{kind} of {one.amount} was asked for{since}, and nobody heard whether it was made.{more}"
+    call = f"await operator.ledger.settle({one.payment_id!r}, paid=True)"
+    remedy = f"Look at the crowd's own page, and say: {call}, or paid=False if it was not made."
+    yield Notice("in_doubt", "warning", reason, remedy)
+
+
+def _budgets(moment: Moment) -> Notices:
+    """Name each budget that leaves less than what is committed of it: owed, undecided, and work that is out."""
+    for one, booked in moment.books.budgets:
+        left = one.limit - booked.spent
+        if booked.committed > left:
+            leaves = str(left) if left.thousandths > 0 else "nothing"
+            reason = (
+                f"{one} is {one.limit}; {booked.spent} of it is spent, which leaves {leaves}, but what is owed, "
+                f"undecided and open may come to {booked.committed}, with fees."
+            )
+            remedy = f"Raise the budget ({one.source}), or pause the run and expire what is open."
+            yield Notice(f"budget {one}", "warning", f"{reason[:1].upper()}{reason[1:]}", remedy)
+    if moment.books.trouble:
+        yield Notice("budgets", "warning", "Nobody can tell what budgets there are.", moment.books.trouble)
 
 
 _LOOKS = (
     _failure, _troubles, _machine, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _crowd, _rates,
-    _partners, _paused, _detached, _absence, _ending, _remarks,
+    _doubts, _budgets, _partners, _paused, _detached, _absence, _ending, _remarks,
 )  # fmt: skip
 
 

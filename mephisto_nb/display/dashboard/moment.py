@@ -6,28 +6,26 @@ Whatever workers wrote stays plain text here: whoever shows it must escape it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.display.dashboard.statistics import Answer, RunningMedian, RunStatistics
-from mephisto_nb.errors import UnknownTypeError
 from mephisto_nb.kernel.live_run import asked_of
 from mephisto_nb.model.answers import REST, split
 from mephisto_nb.model.money import Money, total
-from mephisto_nb.model.records import Agent
+from mephisto_nb.model.records import Agent, KnownPayment, RunPay
 from mephisto_nb.model.states import (
     AGENT_LEFT,
     UNIT_ANSWERED,
     UNIT_OPEN,
-    UNIT_PAYABLE,
     AgentStatus,
     UnitStatus,
 )
+from mephisto_nb.money.costs import CostTerms, run_costs
+from mephisto_nb.rules.budget import Booked, Budget
 from mephisto_nb.rules.gates.table import names_by_index
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -84,6 +82,19 @@ LINK_AWAY = 10.0
 _ENOUGH = 5
 
 
+@dataclass(frozen=True, slots=True)
+class FromBooks:
+    """What was read last of the books.
+
+    `asked` is what the crowd is being asked for, `budgets` are those that the run counts against, with what is gone of
+    each, and `trouble` says why they could not be read.
+    """
+
+    asked: Sequence[KnownPayment] = ()
+    budgets: Sequence[tuple[Budget, Booked]] = ()
+    trouble: str = ""
+
+
 @dataclass(slots=True)
 class Moment:
     """A run at `now` (epoch seconds).
@@ -97,6 +108,7 @@ class Moment:
     live: LiveRun | None
     page_errors: Counter[str]
     driver: str | None = None
+    books: FromBooks = FromBooks()
 
     @property
     def task_run_id(self) -> str:
@@ -252,70 +264,75 @@ def _preview(answer: Answer, blueprint: Blueprint[Any]) -> str:
     return answer.preview
 
 
-#: How many units of a status are paid how much.
-Pay = Mapping[tuple[UnitStatus, Money], int]
-
-_COMMITTED = (UnitStatus.ASSIGNED,)
-_TO_COME = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
-
-
-def describe_money(
-    pay: Pay, reward: Money, fee_rate: Decimal, hourly: RunningMedian, minimum: Money, extra: Money | None = None
-) -> JSONObject:
+def describe_money(pay: RunPay, terms: CostTerms, unit_pay: Money, hourly: RunningMedian, minimum: Money) -> JSONObject:
     """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
 
     Parameters
     ----------
-    pay
-        How many units of a status are paid how much.
-    reward
+    pay, terms
+        What of it is told by `money.costs.run_costs`.
+    unit_pay
         What a unit earns that is made now.
-    fee_rate
-        What the crowd takes on top, as a share of the pay.
     hourly
         What the answers earned their workers by the hour.
     minimum
         What that should be; of nothing: anything.
-    extra
-        What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
 
     Returns
     -------
     dict
-        All in ``currency``. ``spent``, what the run costs so far, whether it was paid out already or is owed, or will
-        be once it is approved: what units earn that were answered and not rejected, and what workers get beside that;
-        ``committed``,
-        what those units will that somebody is working on; ``to_come``, what those will that nobody has yet; ``total``,
+        All in ``currency``. ``spent``, what the run costs so far: what is booked, and what answers and visits are worth
+        that nobody has decided on; ``committed``, what those units will that somebody is working on, and visits that go
+        on; ``to_come``, what those will that nobody has yet; ``total``,
         all three, which is what the run costs if all units are answered and none is rejected. Units that a generator
-        has not given yet are in none of these. ``fees`` is what the crowd takes of each; ``units`` and ``beside`` are
-        what is spent without fees, the pay of units, and bonuses and the like. ``per_hour`` is the median of what
+        has not given yet are in none of these. ``fees`` is what the crowd takes of each, and ``fees_estimated`` what of
+        all that the crowd has not told, but follows from its rate. Without fees, ``paid``, ``asked`` (for, of the
+        crowd), ``owed`` and ``undecided`` are what ``spent`` is made of, and ``beside`` what of it are bonuses and the
+        like. ``reward`` is what a visit pays, or where there are none (``units_per_visit`` is 1) a unit.
+        ``per_hour`` is the median of what
         answers earned by the hour; ``below`` of ``timed`` answers are under the minimum, none where work is unpaid.
     """
-    per_hour, currency = hourly.value, reward.currency
-    beside = extra or Money(0, currency)
-    units = _sum(pay, UNIT_PAYABLE, currency)
-    paid = {
-        "spent": units + beside,
-        "committed": _sum(pay, _COMMITTED, currency),
-        "to_come": _sum(pay, _TO_COME, currency),
-    }
-    fees = {name: amount.share(fee_rate) for name, amount in paid.items()}
+    costs, per_hour = run_costs(pay, terms), hourly.value
+    fees = {"spent": costs.spent_fees.total, "committed": costs.running_fees, "to_come": costs.open_fees}
+    paid = {"spent": costs.spent, "committed": costs.running, "to_come": costs.open}
     with_fees = {name: amount + fees[name] for name, amount in paid.items()}
+    currency = terms.reward.currency
     return {
         "currency": currency,
-        "reward": float(reward),
-        "fee_rate": float(fee_rate),
+        "reward": float(terms.reward),
+        "units_per_visit": terms.visits.units,
+        "fee_rate": float(terms.fee_rate),
         **{name: float(amount) for name, amount in with_fees.items()},
         "total": float(total(with_fees.values(), currency)),
         "fees": {name: float(amount) for name, amount in fees.items()},
-        "units": float(units),
-        "beside": float(beside),
+        "fees_estimated": float(costs.spent_fees.estimated + costs.running_fees + costs.open_fees),
+        **{name: float(getattr(costs, name)) for name in ("paid", "asked", "owed", "undecided", "beside")},
         "per_hour": per_hour,
         "minimum_per_hour": float(minimum),
         "timed": len(hourly),
-        "below": hourly.count_below(float(minimum)) if reward else 0,
-        "below_minimum": bool(reward and minimum and per_hour is not None and 0 < per_hour < float(minimum)),
+        "below": hourly.count_below(float(minimum)) if unit_pay else 0,
+        "below_minimum": bool(unit_pay and minimum and per_hour is not None and 0 < per_hour < float(minimum)),
     }
+
+
+def describe_budgets(moment: Moment) -> list[JSONObject]:
+    """List the budgets that the run counts against: ``scope``, ``name``, and amounts with fees in its ``currency``.
+
+    ``spent`` is sent or confirmed, ``committed`` all that may still come of everything that counts against it, and
+    ``free`` what is left of the ``limit``; below 0, more is gone.
+    """
+    return [
+        {
+            "scope": budget.scope.value,
+            "name": budget.name,
+            "currency": budget.limit.currency,
+            "limit": float(budget.limit),
+            "spent": float(booked.spent),
+            "committed": float(booked.committed),
+            "free": float(budget.limit - booked.total),
+        }
+        for budget, booked in moment.books.budgets
+    ]
 
 
 def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
@@ -328,16 +345,3 @@ def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
     if counts[UnitStatus.SOFT_REJECTED]:
         words.append("soft-rejected ones are paid" if free else "soft-rejected units are paid")
     return "; ".join(words)
-
-
-def fee_rate_of(provider_type: str) -> Decimal:
-    """Return what a crowd takes on top of the pay, as a share of it."""
-    try:
-        return get_crowd_provider_from_type(provider_type).FEE_RATE
-    except UnknownTypeError:
-        return Decimal(0)  # of a run long past, whose crowd is known no longer
-
-
-def _sum(pay: Pay, statuses: Iterable[UnitStatus], currency: str) -> Money:
-    wanted = frozenset(statuses)
-    return total((amount * count for (status, amount), count in pay.items() if status in wanted), currency)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.dashboard.moment import describe_money, fee_rate_of
+from mephisto_nb.display.dashboard.moment import describe_money
 from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.frames.run_frames import RunFrames
@@ -13,6 +13,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.money import Money, totals
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED
+from mephisto_nb.money.costs import terms_of
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.logging import tell
@@ -189,4 +190,4 @@ def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None, pay: RunPay
 
 def _cost_of(run: TaskRun, pay: RunPay) -> JSONObject:
     nothing = Money(0, run.currency)
-    return describe_money(pay.units, nothing, fee_rate_of(run.provider_type), RunningMedian(), nothing, pay.beside)
+    return describe_money(pay, terms_of(run), nothing, RunningMedian(), nothing)

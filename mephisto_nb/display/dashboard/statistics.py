@@ -9,12 +9,12 @@ import math
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mephisto_nb._typing import JSON
+from mephisto_nb.display.dashboard.pay_book import PayBook
 from mephisto_nb.model.changes import AddAgent, AddSubmission
-from mephisto_nb.model.money import Money, total
-from mephisto_nb.model.records import Agent, RunPay
+from mephisto_nb.model.records import Agent, KnownPayment, RunPay
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.run_state import RunState, stage_of
 from mephisto_nb.rules.step import Step
@@ -194,6 +194,9 @@ class RunStatistics:
 
     def __init__(self, state: RunState) -> None:
         self.state = state
+        self.pay_book = PayBook(state)
+        #: What the run pays, as of the last step that was taken in.
+        self.pay: RunPay = self.pay_book.read()
         self._resumed_at = state.steering.resumed_at
         self.pace = Pace(state.opened_at, self._resumed_at)
         #: How long answers took their workers (seconds; those to screening and gold units are left out), and what those
@@ -234,7 +237,13 @@ class RunStatistics:
                 self._answer(agent, data[agent.agent_id])
             elif agent.status in AGENT_LEFT:
                 self._leave(agent)
+        self.pay_book.take(step)
         self._copy()
+
+    def settle(self, payments: Mapping[str, KnownPayment]) -> None:
+        """Take in how payments stand, by their keys: crowds are asked, and people note payments, beside all steps."""
+        self.pay_book.settle(payments)
+        self.pay = replace(self.pay, booked=self.pay_book.read().booked)
 
     def _submitted(self, step: Step) -> dict[str, JSON]:
         found = (change.submission for change in step.changes.changes if type(change) is AddSubmission)
@@ -265,8 +274,7 @@ class RunStatistics:
         """Keep what the next step, while it is not committed yet, would change already."""
         state = self.state
         self.counts: dict[UnitStatus, int] = dict(state.counts)
-        self.pay: dict[tuple[UnitStatus, Money], int] = dict(state.pay)
-        self.extra_pay = total(state.payments.values(), state.rules.currency)
+        self.pay = self.pay_book.read()
         self.num_seen = len(state.worker_names)
         self.rules, self.steering, self.generator_done = state.rules, state.steering, state.generator_done
         self.ended_at, self.opened_at, self.stage = state.ended_at, state.opened_at, stage_of(state)
@@ -277,4 +285,4 @@ class RunStatistics:
     def revise(self, counts: Mapping[str, int], pay: RunPay) -> None:
         """Take in what was decided and paid beside all steps: how many units have which status, and their pay."""
         self.counts = {UnitStatus(status): count for status, count in counts.items()}
-        self.pay, self.extra_pay = dict(pay.units), pay.beside
+        self.pay = pay

@@ -16,23 +16,27 @@ from weakref import WeakMethod
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.dashboard.attention import describe_attention
 from mephisto_nb.display.dashboard.moment import (
+    FromBooks,
     Moment,
+    describe_budgets,
     describe_money,
     describe_newest,
     describe_people,
     describe_unpaid,
-    fee_rate_of,
 )
 from mephisto_nb.display.dashboard.statistics import RunStatistics
-from mephisto_nb.errors import MephistoError, NotFoundError
+from mephisto_nb.errors import ConfigError, MephistoError, NotFoundError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.run_tasks import find_driver
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, AddReview, ChangePayment, Changes
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.records import RunPay
-from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
-from mephisto_nb.model.task_run_args import stored_task_pay, unit_share
+from mephisto_nb.model.records import KnownPayment, RunPay
+from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, PaymentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules, unit_share
+from mephisto_nb.model.visits import VisitRules
+from mephisto_nb.money.budget import budgets_of
+from mephisto_nb.money.costs import CostTerms, crowd_fee_rate
 from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
@@ -108,6 +112,7 @@ class _Found:
     """What the database says of a run: of its units and pay, and where it could change by more than decisions, of all.
 
     `errors` are those that pages reported to other kernels; `driver` is the one that drives the run, if it is another.
+    `payments` are all of the run's, by their keys.
     """
 
     counts: Mapping[str, int]
@@ -115,6 +120,8 @@ class _Found:
     errors: Counter[str]
     is_driven: bool
     driver: str | None
+    payments: Mapping[str, KnownPayment]
+    books: FromBooks
     statistics: RunStatistics | None = None
 
 
@@ -142,9 +149,10 @@ class RunWatch:
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._statistics = RunStatistics(self._read_state())
-        self._fee_rate = fee_rate_of(run.task_run.provider_type)
+        self._fee_rate = crowd_fee_rate(run.task_run.provider_type)
+        self._books = FromBooks()
         self._old_errors: Counter[str] = Counter()
-        self._pay: RunPay | None = None
+        self._read: tuple[object, ...] = ()
         self._driver: str | None = None
         self._is_loaded = self._is_closed = False
         self._turn = asyncio.Lock()
@@ -174,8 +182,9 @@ class RunWatch:
             ``units`` (how many have which status; ``total`` counts all), ``pace`` (see `pace`),
             ``money`` (see `display.dashboard.moment.describe_money`; ``per_hour`` is the median over all answers of
             pay by time at work;
-            ``unpaid`` says which units cost nothing; ``owed`` and ``sent`` are what is in payments, without fees, None
-            until it was read),
+            ``unpaid`` says which units cost nothing; ``is_read`` is False while a run's payments are known as of when
+            it was taken up, and of its own steps: whether they were sent since is read by `load`),
+            ``budgets`` (see `display.dashboard.moment.describe_budgets`; none until they were read),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
             answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
@@ -194,6 +203,7 @@ class RunWatch:
             "units": _describe_units(moment),
             "pace": _describe_pace(moment),
             "money": money,
+            "budgets": describe_budgets(moment),
             "people": describe_people(moment),
             "newest": describe_newest(moment, self._run.blueprint),
             "attention": describe_attention(moment, money),
@@ -311,12 +321,13 @@ class RunWatch:
     def _rules(self) -> RunRules:
         if self._live is not None:
             return self._live.parts.engine.state.rules
-        task = self._task_args()
+        task, config = self._task_args(), self._run.task_run.config
+        reward, visits = stored_task_pay(config).task_reward, stored_visit_rules(config)
         return RunRules(
             provider_type=self._run.task_run.provider_type,
-            pay_amount=unit_share(
-                stored_task_pay(self._run.task_run.config).task_reward, int(task.get("units_per_visit", 1))
-            ),
+            pay_amount=unit_share(reward, visits.units),
+            task_reward=reward,
+            visits=visits,
             maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
             max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),
         )
@@ -330,20 +341,33 @@ class RunWatch:
         pay = run.database.reviews.read_pay([run.task_run_id])[run.task_run_id]
         if not self._is_loaded or (self._live is None and known.ended_at is None):  # another kernel may drive it
             errors = run.read_page_errors(self._live.parts.tally.since if self._live is not None else None)
-        if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
+        if not is_driven and (known.ended_at is None or _undecided(counts, pay) != _undecided(known.counts, known.pay)):
             known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
         missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
         for row in run.database.runs.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
             missing[row["agent_id"]].data = row["data"]
         driver = None if is_driven or self._run.task_run.is_imported else find_driver(run.directory)
-        return _Found(counts, pay, errors, is_driven, driver, None if known is self._statistics else known)
+        payments = run.database.reviews.load_payments(run.task_run_id)
+        changed = None if known is self._statistics else known
+        return _Found(counts, pay, errors, is_driven, driver, payments, self._look_up_books(payments), changed)
+
+    def _look_up_books(self, payments: Mapping[str, KnownPayment]) -> FromBooks:
+        asked = [one for one in payments.values() if one.status is PaymentStatus.SENDING]
+        try:
+            return FromBooks(asked, budgets_of(self._run.database, self._run.task_run, self._run.clock.now()))
+        except ConfigError as error:
+            return FromBooks(asked, trouble=str(error))
 
     def _take_in(self, found: _Found) -> bool:
         """Take in what was found; return whether that is anything new."""
-        is_new = (found.pay, found.errors) != (self._pay, self._old_errors)
-        is_new = is_new or not self._is_loaded or found.statistics is not None or found.driver != self._driver
-        self._is_loaded, self._pay, self._old_errors, self._driver = True, found.pay, found.errors, found.driver
-        if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile
+        read = (found.pay, found.errors, found.payments, found.books)
+        is_new = read != self._read or not self._is_loaded or found.statistics is not None
+        is_new = is_new or found.driver != self._driver
+        self._is_loaded, self._read, self._old_errors, self._driver = True, read, found.errors, found.driver
+        self._books = found.books
+        if found.is_driven:  # steps tell of the others
+            self._statistics.settle(found.payments)
+        else:
             self._statistics = found.statistics or self._statistics
             self._statistics.revise(found.counts, found.pay)
         return is_new
@@ -356,18 +380,19 @@ class RunWatch:
         live, errors = self._live, self._old_errors
         if live is None:
             status = "detached" if self._statistics.ended_at is None else "ended"
-            return Moment(self._run.clock.now(), status, self._statistics, None, errors, self._driver)
+            return Moment(self._run.clock.now(), status, self._statistics, None, errors, self._driver, self._books)
         if live.parts.tally.page_errors:
             errors = errors + live.parts.tally.page_errors
         status = self._statistics.stage if live.is_running else live.status
-        return Moment(live.parts.clock.now(), status, self._statistics, live, errors)
+        return Moment(live.parts.clock.now(), status, self._statistics, live, errors, books=self._books)
 
     def _money(self, moment: Moment) -> JSONObject:
         minimum = stored_task_pay(self._run.task_run.config).minimum_hourly_pay
-        one, reward = moment.statistics, moment.statistics.rules.pay_amount
-        money = describe_money(one.pay, reward, self._fee_rate, one.hourly, minimum, one.extra_pay)
-        booked = {name: None if self._pay is None else float(getattr(self._pay, name)) for name in ("owed", "sent")}
-        return {**money, **booked, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
+        one, rules = moment.statistics, moment.statistics.rules
+        terms = CostTerms(rules.visit_pay, self._fee_rate, rules.visits or VisitRules())
+        money = describe_money(one.pay, terms, rules.pay_amount, one.hourly, minimum)
+        unpaid = describe_unpaid(Counter(moment.counts)) if rules.pay_amount else ""
+        return {**money, "is_read": self._is_loaded or self._live is None, "unpaid": unpaid}
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
@@ -378,7 +403,7 @@ class RunWatch:
     def _describe_run(self, moment: Moment) -> JSONObject:
         run, live = self._run.task_run, self._live
         entry = None if live is None else live.parts.provider.get_entry_url(live.url)
-        has_own_links = live is not None and live.has_own_links and entry is None
+        has_own_links = live is not None and entry is None and live.has_own_links
         return {
             "id": run.task_run_id,
             "name": run.task_name,
@@ -412,12 +437,20 @@ def _describe_limits(rules: RunRules) -> JSONObject:
     return {name: float(limit) if isinstance(limit, Money) else limit for name, limit in limits_of(rules).items()}
 
 
-def _undecided(pay: Mapping[tuple[UnitStatus, Money], int]) -> Counter[tuple[str, Money]]:
-    """Count units by what no decision changes: whether they are answered, and what they pay."""
-    counts: Counter[tuple[str, Money]] = Counter()
-    for (status, amount), count in pay.items():
-        counts["answered" if status in UNIT_ANSWERED else status.value, amount] += count
-    return +counts
+def _undecided(counts: Mapping[str, int] | Mapping[UnitStatus, int], pay: RunPay) -> Counter[object]:
+    """Count units, and visits, by what no decision changes: whether they are answered, and what they pay."""
+    found: Counter[object] = Counter()
+    for status, number in counts.items():
+        found[_stage(UnitStatus(status))] += number
+    for (status, amount), number in pay.units.items():
+        found[_stage(status), amount] += number
+    for one, number in pay.visits.items():
+        found[one.reward, one.done, one.outcome] += number
+    return +found
+
+
+def _stage(status: UnitStatus) -> str:
+    return "answered" if status in UNIT_ANSWERED else status.value
 
 
 def _describe_units(moment: Moment) -> JSONObject:

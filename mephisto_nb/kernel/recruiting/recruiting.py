@@ -1,4 +1,4 @@
-"""A run's study follows it: opened at the launch, found again after a restart, and led along until the end.
+"""A run is offered to its crowd at the launch, and its study follows it until the end, whoever drives it.
 
 It is paused and goes on with the run, has as many places as are needed, and is closed when the run ends. A crowd that
 cannot be reached is asked again after growing pauses, and never fails the run.
@@ -7,11 +7,15 @@ cannot be reached is asked again after growing pauses, and never fails the run.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb.errors import UsageError, WorldError
-from mephisto_nb.kernel.recruiting.study import OPEN, OPENING, RunStudy
+from mephisto_nb.kernel.outside.address_check import check_before_offer
+from mephisto_nb.kernel.recruiting.study import RecruitedRun, RunMemory, RunStudy
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
+from mephisto_nb.model.crowd import Offer
+from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.rules.steering import ends_at_once
 from mephisto_nb.rules.step import Step
@@ -20,6 +24,7 @@ from mephisto_nb.utils.patience import patience
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.live_run import RunParts
 
 logger = get_logger(__name__)
 
@@ -55,7 +60,7 @@ class RunRecruiting(RunHelper):
     ) -> None:
         self._study, self._engine, self._supervisor, self._clock = study, engine, supervisor, clock
         self._on_failure, self._is_launched = on_failure, is_launched
-        self._pause = 0.0
+        self._pause, self._has_failed = 0.0, False
         self._seen: tuple[Any, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
@@ -73,13 +78,14 @@ class RunRecruiting(RunHelper):
     async def finish(self) -> None:
         """Close the study, and wait for that, but not for ever."""
         study, id_ = self._study, self._engine.task_run_id
-        if study.kept.get("stage") not in (OPENING, OPEN):
+        if not study.is_open or self._has_failed:
             return
         is_at_once = ends_at_once(self._engine.state)
         try:
             async with patience(CLOSED_WITHIN / 20 if is_at_once else CLOSED_WITHIN), study.turn:
                 await study.close()
         except (WorldError, UsageError, TimeoutError) as error:
+            self._has_failed = True  # the end of a run comes here twice, and waits once
             logger.warning(
                 "The study of run %s could not be closed, so people may still be sent: %s Close it on the crowd's own "
                 "page; or, once the crowd can be reached: await operator.get_task_run(%r).reconcile().",
@@ -124,3 +130,66 @@ class RunRecruiting(RunHelper):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._clock.call_at(self._clock.now() + wait, study.news.set) if wait else None
+
+
+def recruiting_of(parts: RunParts, task: TaskRunArgs, supervisor: Supervisor, *, is_launched: bool) -> list[RunHelper]:
+    """Return what has the study of a run follow it, and put the study among its parts; nothing, where none is made."""
+    recruiter = parts.provider.recruiter
+    if recruiter is None:
+        return []
+
+    def make_offer(places: int) -> Offer:
+        rules = parts.engine.state.rules
+        return Offer(
+            task_run_id=parts.run.task_run_id,
+            title=task.task_title,
+            description=task.task_description,
+            url=parts.architect.url,
+            reward=rules.visit_pay,
+            places=places,
+            visit_seconds=rules.assignment_duration,
+            # Each person has one unit at a time.
+            concurrent=rules.max_num_concurrent_units,
+            events_url=parts.events_url,
+        )
+
+    tally = parts.tally
+    recruited = RecruitedRun(parts.run, make_offer, parts.spending, tally.crowd, tally.noted.remarks)
+    memory = RunMemory(parts.run.task_run_id, parts.database, parts.writer)
+    parts.study = RunStudy(recruiter, recruited, parts.engine, memory, parts.clock)
+    how = (parts.study, parts.engine, supervisor, parts.clock, tally.note_failure)
+    return [RunRecruiting(*how, is_launched=is_launched)]
+
+
+async def offer(parts: RunParts, undo: AsyncExitStack) -> None:
+    """Offer a run that is launched to its crowd, and put its units on offer; `undo` is told how that is taken back.
+
+    What cannot be offered is refused before anything is posted.
+
+    Raises
+    ------
+    LaunchError, ConfigError, BudgetExceededError, WorldError
+        People could not come; the crowd would refuse it, or a budget does; the crowd cannot be asked, or has refused.
+    """
+    study, run_id = parts.study, parts.run.task_run_id
+    if study is not None:
+        site, note = parts.directory / "site", parts.tally.noted.note
+        await check_before_offer(study.recruiter, parts.architect, run_id, site, note)
+        await study.check()
+    undo.push_async_callback(parts.provider.cleanup_resources_from_task_run, run_id)
+    await parts.launcher.launch_units(parts.architect.url)
+    if study is not None:
+        undo.push_async_callback(_take_back, study)
+        await study.open()
+
+
+async def _take_back(study: RunStudy) -> None:
+    """Leave nothing posted of a run whose launch fails; what cannot be taken back now is told in the log."""
+    try:
+        async with patience(CLOSED_WITHIN), study.turn:
+            await study.close()
+    except (WorldError, UsageError, TimeoutError) as error:
+        logger.warning(
+            "A launch failed, and its study may still be there. Look at the crowd's own page. What was said: %s",
+            str(error) or "nothing, for a minute",
+        )

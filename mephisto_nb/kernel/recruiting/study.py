@@ -6,21 +6,22 @@ What it was brought to is kept with the run, so that a kernel that dies leaves n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import BudgetExceededError, ConfigError
 from mephisto_nb.kernel.launching.spending import SpendingCheck
-from mephisto_nb.kernel.recruiting.memory import RunMemory
-from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.recruiter import Recruiter
-from mephisto_nb.rules.recruiting import count_places_used, count_visits_needed, places_wanted
+from mephisto_nb.rules.visits import count_places_used, count_visits_needed, places_wanted
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -34,6 +35,35 @@ OPENING, OPEN, CLOSED = "opening", "open", "closed"
 LOOK_EVERY, ASK_AGAIN = 30.0, 600.0
 #: Visits that are under way at a crowd.
 AT_WORK = (CrowdVisitStatus.RESERVED, CrowdVisitStatus.ACTIVE)
+
+
+class RunMemory:
+    """A `CrowdMemory` in the database. `load` it before it is read.
+
+    Parameters
+    ----------
+    task_run_id
+        Of which run.
+    database, writer
+        Where it is kept.
+    """
+
+    def __init__(self, task_run_id: str, database: Database, writer: DatabaseWriter) -> None:
+        self._task_run_id, self._database, self._writer = task_run_id, database, writer
+        self._kept: JSONObject = {}
+
+    async def load(self) -> None:
+        """Read what was kept."""
+        self._kept = await in_thread(self._database.runs.read_crowd_memory, self._task_run_id)
+
+    def read(self) -> JSONObject:
+        """Return all that was kept."""
+        return dict(self._kept)
+
+    async def keep(self, values: Mapping[str, object]) -> None:
+        """Keep values, beside those that are there; returns once they are committed."""
+        await self._writer.call(self._database.runs.keep_crowd_memory, self._task_run_id, dict(values))
+        self._kept.update(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +125,11 @@ class RunStudy:
         """What is kept of the study: its ``stage``, ``places``, whether it is ``paused``, what ``each`` place costs."""
         kept = self.memory.read().get(KEPT)
         return kept if isinstance(kept, dict) else {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open, or is being opened, as far as is known here."""
+        return self.kept.get("stage") in (OPENING, OPEN)
 
     async def load(self) -> None:
         """Read how far the study of an earlier kernel is."""
@@ -255,7 +290,7 @@ class RunStudy:
         if isinstance(each, int):
             return Money(each * places, self.recruited.run.currency)
         if study.cost is not None and study.places:
-            return study.cost.split(study.places).rounded_up() * places
+            return unit_share(study.cost, study.places).rounded_up() * places
         return self.recruited.make_offer(places).reward * places
 
     async def _ask_budget(self, places: int, cost: Money) -> None:

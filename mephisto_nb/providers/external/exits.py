@@ -15,16 +15,8 @@ from mephisto_nb.providers.external.setup import SESSION, STUDY, ExternalSetup
 from mephisto_nb.providers.external.templates import SIGNATURE, before_signature, fill, names_in
 from mephisto_nb.utils.proofs import Secret
 
-#: What is said where no text is given.
-WORDS = {
-    Outcome.COMPLETED: "Thank you. Your answers have arrived.",
-    Outcome.SCREENED_OUT: "Thank you for your interest. This study is for other people.",
-    Outcome.QUOTA_FULL: "Thank you for coming. There are enough answers already.",
-    Outcome.FAILED_CHECKS: "Too many answers to questions with a known answer were wrong, so this ends here.",
-    Outcome.NO_CONSENT: "You did not agree to take part, so nothing more is asked of you.",
-    Outcome.TIMED_OUT: "The time for this task is over. Thank you for your effort.",
-    Outcome.RETURNED: "You have given this task back.",
-}
+#: Who did nothing wrong and could do nothing; some crowds pay something for that.
+_IN_VAIN = {Outcome.SCREENED_OUT, Outcome.QUOTA_FULL}
 
 
 class ExternalExits(VisitExits):
@@ -50,7 +42,7 @@ class ExternalExits(VisitExits):
         way = self._setup.way_of(end.outcome)
         if end.outcome is Outcome.COMPLETED:
             return None if way is None else self._made(way, end)
-        alone = ExitLink(end.outcome, text=self._words(end.outcome), automatic=False)
+        alone = ExitLink(end.outcome, text=self._next_step(end.outcome), automatic=False)
         if way is None:
             return alone
         link = self._made(way, end)
@@ -63,16 +55,17 @@ class ExternalExits(VisitExits):
     def _made(self, way: ExitArgs, end: VisitEnd) -> ExitLink:
         code = self._code(way, end)
         url = self._address(way.redirect, end, code) if way.redirect else None
-        text = way.text or self._words(end.outcome, leads=bool(url), code=code)
+        text = way.text or self._next_step(end.outcome, leads=bool(url), code=code)
         return ExitLink(end.outcome, url, code or None, text, automatic=way.automatic and url is not None)
 
-    def _words(self, outcome: Outcome, *, leads: bool = False, code: str = "") -> str:
+    def _next_step(self, outcome: Outcome, *, leads: bool = False, code: str = "") -> str:
+        """Return what to do now: how the visit has ended is said before it."""
         preset = self._setup.preset
-        if leads:
-            return f"{WORDS[outcome]} Please go back to {preset.title} now."
-        if code:
-            return f"{WORDS[outcome]} Please copy this code to {preset.title}."
-        return WORDS[outcome] if outcome is Outcome.COMPLETED else f"{WORDS[outcome]} {preset.advice}"
+        crowd = preset.title if preset.name else "the site that sent you"
+        if not leads and not code:
+            return "There is nothing more to do." if outcome is Outcome.COMPLETED else preset.advice
+        step = f"Please go back to {crowd} now." if leads else f"Please copy this code to {crowd}."
+        return f"{step} There you see whether something is paid for coming." if outcome in _IN_VAIN else step
 
     def _code(self, way: ExitArgs, end: VisitEnd) -> str:
         if way.per_person_code:

@@ -15,17 +15,16 @@ from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
+#: What to do now: how the visit has ended is said before it.
 _WORDS = {
-    Outcome.COMPLETED: "Thank you. Your answers have arrived, and Prolific is told so. Please go back there now.",
-    Outcome.FAILED_CHECKS: "Too many answers to questions with a known answer were wrong, so this ends here. "
-    "The researcher will look at it.",
-    Outcome.NO_CONSENT: "You did not agree to take part, so nothing more is asked of you. Please return your place.",
-    Outcome.QUOTA_FULL: "Thank you for coming. There are enough answers already. Please return your place.",
-    Outcome.SCREENED_OUT: "Thank you for your interest. This study looks for other people. Please return your place.",
-    Outcome.TIMED_OUT: "The time for this task is over. Thank you for your effort. Please return your place.",
-    Outcome.RETURNED: "You have given this task back. Please return your place on Prolific, too.",
+    Outcome.COMPLETED: "Prolific is told that you have finished. Please go back there now.",
+    Outcome.FAILED_CHECKS: "Prolific is told that you were here. Please go back there now.",
+    **dict.fromkeys(
+        (Outcome.NO_CONSENT, Outcome.QUOTA_FULL, Outcome.SCREENED_OUT, Outcome.TIMED_OUT, Outcome.RETURNED),
+        "Please return your place on Prolific, so that somebody else can have it.",
+    ),
 }
-_PAID_SCREEN_OUT = "Thank you for your interest. This study looks for other people. You are paid for having come."
+_PAID_SCREEN_OUT = "You are paid for having come: Prolific is told so. You can close this page."
 #: Where a submission has been handed in, by whomever.
 _HANDED_IN = {"AWAITING REVIEW", "PROCESSING", "APPROVED", "PARTIALLY APPROVED", "SCREENED OUT"}
 #: Where nobody can hand it in any more.

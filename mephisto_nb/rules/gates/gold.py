@@ -67,8 +67,8 @@ class GoldGate(UnitGate[GoldSettings]):
     SHOWS_ACCURACY = True
     FAILED = GateWords(
         "gold_failed",
-        "Thank you for your work. Some units have answers that are known beforehand, and too many of yours were "
-        "different, so there is no more of this work for you.",
+        "Some units have answers that are known beforehand, and too many of yours were different, so there is no more "
+        "of this work for you.",
         "wrong about too many gold units",
     )
     OUTCOME = Outcome.FAILED_CHECKS

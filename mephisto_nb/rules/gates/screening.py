@@ -48,7 +48,7 @@ class ScreeningGate(UnitGate[ScreeningSettings]):
     QUALIFICATION, DEFAULT_ENDING, ENDINGS = "passed_qualification_name", "-screening", ("-failed",)
     FAILED = GateWords(
         "screening_failed",
-        "Thank you for the first unit, which was a try-out. It was not done as this task needs it, so there is no "
+        "Thank you for the first item, which was a try-out. It was not done as this task needs it, so there is no "
         "more of this work for you.",
         "failed screening",
     )

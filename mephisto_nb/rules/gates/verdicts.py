@@ -68,8 +68,8 @@ def checks_failed() -> Refusal:
     """Return the refusal for a worker whose answers have failed too many checks."""
     return Refusal(
         RefusalCode.CHECKS_FAILED,
-        "Thank you for your work. Some of your answers did not pass the checks of this task, which look at whether "
-        "it was read with care, so there is no more of this work for you.",
+        "Some of your answers did not pass the checks of this task, which look at whether it was read with care, so "
+        "there is no more of this work for you.",
         outcome=Outcome.FAILED_CHECKS,
     )
 

@@ -7,12 +7,12 @@ import pytest
 from mephisto_nb.errors import ConflictError, TransitionError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.records import RunPay, Steering
+from mephisto_nb.model.records import BookedSum, KnownPayment, RunPay, Steering
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import PAY, THANKS, DatabaseFixtures, SampleRun
 
-P = PaymentStatus
+K, P = PaymentKind, PaymentStatus
 
 
 MORE, NOTHING = Money.of("0.75"), Money(0)
@@ -74,33 +74,33 @@ class ReviewsContract(DatabaseFixtures):
         assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
         assert database.reviews.read_payment_statuses([payment.payment_id, "none"]) == {payment.payment_id: P.SENT}
 
-    def test_pay_is_told_by_run_status_amount_and_what_is_beside(self, database: Database, run: SampleRun) -> None:
+    def test_pay_is_told_by_run_status_amount_and_what_is_booked(self, database: Database, run: SampleRun) -> None:
         agent, empty = run.add_answered_unit({}), SampleRun(database)
         first, second = run.make_payment(agent), run.make_payment(agent, key="more", amount=MORE)
-        reward = run.make_payment(agent, key="pay", kind=PaymentKind.REWARD)
-        run.commit(c.AddPayment(first), c.AddPayment(second), c.AddPayment(reward), run.make_work(2))
+        run.commit(c.AddPayment(first), c.AddPayment(second), run.make_work(2))
         run.commit(c.ChangePayment(first.payment_id, P.OWED, P.CANCELLED))
-        pay = {(UnitStatus.COMPLETED, PAY): 1, (UnitStatus.CREATED, PAY): 2}
-        found, owed = database.reviews.read_pay([run.id, empty.id]), MORE + reward.amount
-        assert found == {run.id: RunPay(pay, MORE, owed), empty.id: RunPay()}
-        run.commit(c.ChangePayment(second.payment_id, P.OWED, P.SENT, 1007.0))
-        assert database.reviews.read_pay([run.id]) == {run.id: RunPay(pay, MORE, reward.amount, MORE)}
+        found = database.reviews.read_pay([run.id, empty.id])
+        assert found[run.id].units == {(UnitStatus.COMPLETED, PAY): 1, (UnitStatus.CREATED, PAY): 2}
+        assert found[run.id].booked == {
+            (K.BONUS, P.CANCELLED): BookedSum(THANKS, NOTHING, THANKS),
+            (K.BONUS, P.OWED): BookedSum(MORE, NOTHING, MORE),
+        }
+        assert found[empty.id] == RunPay()
 
-    @pytest.mark.parametrize("status", [P.SENDING, P.SENT, P.CONFIRMED])
-    def test_what_is_on_its_way_counts_as_sent(self, database: Database, run: SampleRun, status: P) -> None:
-        payment = run.make_payment(run.add_answered_unit({}), status=status)
-        run.commit(c.AddPayment(payment))
+    def test_an_answer_that_is_paid_already_is_not_counted_again(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        reward = run.make_payment(agent, key="pay", kind=K.REWARD, status=P.SENDING, fees=THANKS)
+        run.commit(c.AddPayment(reward))
         found = database.reviews.read_pay([run.id])[run.id]
-        assert (found.beside, found.owed, found.sent) == (THANKS, NOTHING, THANKS)
-        assert database.runs.load_run(run.id).payments == {payment.key: THANKS}
+        assert (found.units, found.booked) == ({}, {(K.REWARD, P.SENDING): BookedSum(THANKS, THANKS, NOTHING)})
 
-    @pytest.mark.parametrize("status", [P.FAILED, P.CANCELLED])
-    def test_what_nobody_will_be_paid_does_not_count(self, database: Database, run: SampleRun, status: P) -> None:
-        payment = run.make_payment(run.add_answered_unit({}), status=status)
+    @pytest.mark.parametrize("status", list(PaymentStatus))
+    def test_payments_are_loaded_as_they_stand(self, database: Database, run: SampleRun, status: PaymentStatus) -> None:
+        payment = run.make_payment(run.add_answered_unit({}), status=status, fees=MORE, asked_at=1006.0, visit_id="v")
         run.commit(c.AddPayment(payment))
-        found = database.reviews.read_pay([run.id])[run.id]
-        assert (found.beside, found.owed, found.sent) == (NOTHING, NOTHING, NOTHING)
-        assert database.runs.load_run(run.id).payments == {payment.key: NOTHING}
+        about = (payment.kind, payment.amount, status, MORE, payment.unit_id, "v", 1006.0)
+        found = {payment.key: KnownPayment(payment.payment_id, *about)}
+        assert database.reviews.load_payments(run.id) == found == database.runs.load_run(run.id).payments
 
     def test_payments_are_settled_once_and_leave_a_row_each(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
@@ -197,10 +197,11 @@ class ReviewsContract(DatabaseFixtures):
         (review,) = database.reviews.read_reviews([run.id])
         assert (review["bonus"], review["currency"]) == (more, "JPY")
         kept = database.reviews.find_kept_reviews(run.id, [agent.unit_id])[agent.unit_id]
-        assert (snapshot.payments, kept.amounts) == ({bonus.key: more}, {bonus.payment_id: more})
-        pays = RunPay({(UnitStatus.ACCEPTED, pay): 1}, more, more, Money(0, "JPY"))
+        assert (snapshot.payments[bonus.key].amount, kept.amounts) == (more, {bonus.payment_id: more})
+        booked = {(K.BONUS, P.OWED): BookedSum(more, Money(0, "JPY"), more)}
+        pays = RunPay({(UnitStatus.ACCEPTED, pay): 1}, booked=booked)
         assert database.reviews.read_pay([run.id]) == {run.id: pays}
-        assert tuple(database.people.read_work()[0])[6:] == (pay.thousandths, "JPY")
+        assert tuple(database.people.read_work()[0])[6:] == (pay.thousandths, "JPY", None)
 
     def test_units_that_pay_the_same_share_one_amount(self, database: Database, run: SampleRun) -> None:
         run.add_units(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import HeldArrival
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
+from mephisto_nb.model.records import Worker
+from mephisto_nb.model.states import PaymentKind, UnitStatus
+from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit, VisitStanding
 from mephisto_nb.ports.database import Database
-from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
+from mephisto_nb.testing.contracts._samples import THANKS, DatabaseFixtures, SampleRun
 from mephisto_nb.utils.ids import new_id
 
 
@@ -75,6 +79,38 @@ class VisitsContract(DatabaseFixtures):
             (visit.visit_id, 2, 3), (empty.visit_id, 0, 3)
         ]  # fmt: skip
         assert (rows[0]["worker_name"], rows[0]["captured"]) == ("ann", {"STUDY_ID": "s1"})
+
+    def test_what_a_visit_pays_is_told_by_how_it_stands(self, database: Database, run: SampleRun) -> None:
+        worker, pay = run.add_worker("ann"), Money.of(3)
+        visit = _begin(run, worker.worker_id, reward=pay)
+        units = run.add_units(3)
+        agents = [run.add_agent(unit, worker, visit_id=visit.visit_id) for unit in units]
+        for agent, unit in zip(agents[:2], units, strict=False):
+            run.add_answer(agent, unit, {})
+        run.review(agents[0], UnitStatus.REJECTED)
+        standing = VisitStanding(pay, 3, done=2, decided=1, waiting=1, at_work=1)
+        assert database.reviews.read_standings([run.id]) == [(run.id, visit.visit_id, worker.worker_id, standing)]
+        (told,) = database.reviews.read_pay([run.id]).values()
+        assert (told.units, told.visits) == ({}, {standing: 1})
+        reward = run.make_payment(agents[0], kind=PaymentKind.REWARD, visit_id=visit.visit_id, unit_id=None)
+        ended = c.EndVisit(visit.visit_id, 1050.0, Outcome.RETURNED, Short.STOPPED_EARLY, "")
+        run.commit(c.AddPayment(reward), ended)
+        ((_, _, _, now),) = database.reviews.read_standings([run.id])
+        assert now == replace(standing, outcome=Outcome.RETURNED, short=Short.STOPPED_EARLY, is_booked=True)
+
+    def test_what_programs_did_is_left_out_of_what_people_are_paid(self, database: Database, run: SampleRun) -> None:
+        robot = Worker(new_id(), "robot", run.run.provider_type, is_simulated=True)
+        run.commit(c.AddWorker(robot, 1001.0))
+        for worker in (robot, run.add_worker("ann")):
+            unit, one = run.add_units(2)
+            visit = _begin(run, worker.worker_id)
+            run.add_answer(run.add_agent(unit, worker, visit_id=visit.visit_id), unit, {})
+            agent = run.add_agent(one, worker)
+            run.add_answer(agent, one, {})
+            run.commit(c.AddPayment(run.make_payment(agent, key=worker.worker_name)))
+        told = database.reviews.read_pay([run.id], people_only=True)[run.id]
+        counted = sum(told.units.values()), sum(told.visits.values()), [one.amount for one in told.booked.values()]
+        assert counted == (1, 1, [THANKS])
 
     def test_pages_that_wait_to_be_vouched_for_are_kept(self, database: Database, run: SampleRun) -> None:
         first, second = (UnvouchedArrival(new_id(), {"token": f"t{at}"}, at) for at in (1001.0, 1002.0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,20 +13,20 @@ from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.kernel.visits import telling
-from mephisto_nb.model.crowd import CrowdEvent, Offer
-from mephisto_nb.model.money import Money
+from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.prolific import ProlificProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.display.test_money_agrees import shown as check_shown_money
 from tests.inside import frames_of, parts_of
 from tests.kernel.conftest import data_dir, make_operator
 from tests.kernel.conftest import operator as real_operator
 from tests.kernel.runs import ABOUT, rows
-from tests.providers.prolific.offers import Memory
 
 __all__ = ["data_dir", "make_operator", "real_operator"]
 
@@ -43,17 +44,13 @@ async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator
 
 
 async def launch(operator: Operator, crowd: ProlificStandIn, units: int) -> tuple[TaskRun, ProlificProvider]:
-    """Launch a run, and open its study."""
+    """Launch a run, which opens its study."""
     task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600}
     own = {"base_url": crowd.url, "estimated_minutes": 3}
     config = compose("mock", provider="prolific", provider_args=own, task=task)
     run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
     provider = parts_of(run).provider
     assert isinstance(provider, ProlificProvider)
-    about = (run.task_run_id, "Moods", "Name them", run.url, Money.of("0.50", "GBP"), units, 600.0)
-    offer = Offer(*about, events_url=parts_of(run).events_url)
-    assert (await provider.recruiter.quote(offer)).troubles == ()
-    await provider.recruiter.open(offer, Memory())
     return run, provider
 
 
@@ -100,6 +97,46 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     taken = sum(one.price.total - one.price.amount for one in crowd.books.payments)
     assert round(payments["fees"].sum() * 100) == taken
     assert crowd.books.problems() == []
+    await check_shown_money(real_operator, run)
+    assert (await run.reconcile())["kind"].to_list() == ["paid there"] * 6
+    assert (await run.reconcile.repair())["done"].to_list() == [True] * 6
+    assert set(run.payments()["status"]) == {"confirmed"}
+    assert (await run.reconcile()).empty
+    (study,) = crowd.world.studies.values()
+    assert (study.fields["metadata"], study.status) == (run.task_run_id, "COMPLETED")
+
+
+async def test_who_returns_there_frees_their_unit_within_seconds(
+    real_operator: Operator, crowd: ProlificStandIn
+) -> None:
+    run, _ = await launch(real_operator, crowd, 2)
+    (study_id,) = crowd.world.studies
+    (ann,) = crowd.participants(1)
+    address = ann.begin(study_id)
+    assert address
+    async with PageClient() as session:
+        worker = SimulatedWorker("", run.url, session, link=address)
+        assert (await worker.register())["agent_id"]
+    assert run.counts["assigned"] == 1
+    ann.give_back()
+    async with asyncio.timeout(10):
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 2)
+    assert run.visits()["outcome"].to_list() == ["returned"]
+
+
+async def test_a_run_that_is_looked_up_is_paid_and_compared(
+    make_operator: Callable[..., Operator], crowd: ProlificStandIn
+) -> None:
+    first = make_operator()
+    run, _ = await launch(first, crowd, 1)
+    await crowd.participants(1).come(partial(work, run))
+    await run.completed()
+    await first.shutdown()
+    later = make_operator().get_task_run(run.task_run_id)
+    assert set((await later.review.approve())["trouble"]) == {""}
+    crowd.advance(120)
+    assert (await later.reconcile.repair())["repair"].to_list() == ["confirm"]
+    assert later.payments()["status"].to_list() == ["confirmed"]
 
 
 async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Operator, crowd: ProlificStandIn) -> None:

@@ -13,6 +13,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   const PATIENCE = 600 * SECONDS;
   const READ_FOR = 600;
   const LEAVES_AFTER = 10 * SECONDS;
+  const KNOWN_FOR = 4 * SECONDS;
   const MOST_SHOWN = 20_000;
   const home = new URL("./", document.baseURI);
   const ROUTES = new Set([
@@ -24,6 +25,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   let config = {};
   let failingSince = null;
   let isTouched = false;
+  let lastTold = null; // what the router has told, or will, of the last answer
 
   /* -- Where the task is: npm's packages ask at the root of the host, and a proxy may show a task in a folder --------- */
 
@@ -42,7 +44,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
     const route = routeOf(address);
     try {
       const response = await (route === "request_agent" ? askForWork : fetch)(lead(address), options);
-      if (ROUTES.has(route)) void told(response.clone()).then((answer) => watch(route, response.status, answer, options.body));
+      if (!ROUTES.has(route)) return response;
+      const answered = told(response.clone());
+      if (route === "submit_task") lastTold = answered;
+      void answered.then((answer) => watch(route, response.status, answer, options.body));
       return response;
     } catch (error) {
       if (ROUTES.has(route)) void watch(route, 0, null, options.body);
@@ -52,9 +57,13 @@ A classic script, in a scope of its own: bundles find no names here but those of
 
   /* Ask for work; again while the crowd cannot be asked who comes, and while all of a visit's work is with others. */
   async function askForWork(address, options) {
+    let ifOver = null;
     for (let rest = SECONDS; ; rest = Math.min(2 * rest, 30 * SECONDS)) {
       const response = await fetch(address, options);
-      const details = (await told(response.clone()))?.data;
+      const answer = await told(response.clone());
+      const details = answer?.data;
+      if (ifOver && answer?.error?.code === "run_over") showExit(endBy(ifOver));
+      ifOver = details?.exit_if_over;
       if (details?.visit_ended) showExit(details);
       const isToCome = details?.may_pass && (details.failure_code === "not_vouched" || config.visit);
       if (!isToCome || typeof options?.body !== "string") return response;
@@ -75,7 +84,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
   XMLHttpRequest.prototype.send = function (body) {
     const route = asked.get(this);
     if (ROUTES.has(route)) {
-      this.addEventListener("loadend", () => void watch(route, this.status, parsed(this), body, true));
+      this.addEventListener("loadend", () => {
+        if (route === "submit_task") lastTold = parsed(this);
+        void watch(route, this.status, parsed(this), body, true);
+      });
     }
     return send.call(this, body);
   };
@@ -171,25 +183,49 @@ A classic script, in a scope of its own: bundles find no names here but those of
 
   /* Within a visit, what follows is told by who is asked for it: the next unit, or the way back. */
   async function followVisit() {
-    const next = await ask({}).catch(() => null); // where it is over, asking has shown the way back
+    const exit = (await lastTold)?.exit;
+    const asked = ask({}).catch(() => null); // where it is over, asking has shown the way back
+    const known = exit ? endBy(exit) : null;
+    const next = await (known ? Promise.race([asked, new Promise((resolve) => setTimeout(resolve, KNOWN_FOR, known))]) : asked);
+    if (next !== null && next === known) return showExit(known);
     if (next?.agent_id) {
       isTouched = true;
       location.reload();
     } else if (!next?.visit_ended) say("Thank you", "Your work was sent. You can close this page now.");
   }
 
+  const ENDS = {
+    completed: "Thank you. You are done.",
+    screened_out: "This task is for other people",
+    quota_full: "There is nothing left to do",
+    failed_checks: "Thank you for your work",
+    no_consent: "You are not taking part",
+    timed_out: "The time is over",
+    returned: "You have stopped",
+  };
+  const SAID = {
+    completed: "All your answers have arrived.",
+    quota_full: "Others have done all that was left while you waited. Thank you for coming.",
+  };
+  const endBy = (exit) => {
+    const pay = exit.outcome === "completed" ? config.visit?.when_done : "";
+    return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: [SAID[exit.outcome], pay].filter(Boolean).join(" ") };
+  };
+  let leaving = 0;
+
   /* Say how a visit has ended, with the way back to the crowd. */
   function showExit({ visit_ended: ended, exit, failure_reason: reason }) {
-    const title = ended.outcome === "completed" ? "Thank you. You are done." : "Your visit is over";
+    const title = ENDS[ended.outcome] ?? "Your visit is over";
     const url = /^https?:/i.test(exit?.url ?? "") ? exit.url : null;
-    const isWhole = ended.outcome === "completed" && ended.done >= ended.asked;
-    const words = [isWhole && exit?.text ? "" : reason, exit?.text].filter(Boolean).join(" ");
-    let timer = 0;
+    const isWhole = ended.outcome === "completed" && !(ended.done < ended.asked);
+    const text = exit?.text ?? "";
+    const words = [text && (isWhole || text === reason) ? "" : reason, text].filter(Boolean).join(" ");
+    clearTimeout(leaving);
     const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
-    if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(timer);
+    if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(leaving);
     say(title, words, null, acts);
     if (exit?.code) card.append(codeOf(exit.code));
-    if (url && exit.automatic) timer = setTimeout(() => location.assign(url), LEAVES_AFTER);
+    if (url && exit.automatic) leaving = setTimeout(() => location.assign(url), LEAVES_AFTER);
   }
 
   function codeOf(code) {

@@ -7,6 +7,8 @@ export function tellRun(runId) {
   config()?.set("SHOWS_OWN_THANKS", true);
 }
 
+export const runId = () => config()?.get("run_id") ?? "";
+
 export const isPreview = () => window.getWorkerName() === null || window.getAssignmentId() === null;
 
 let own = null;
@@ -33,7 +35,7 @@ export function renew() {
 }
 
 /* One host may show many tasks, each in a folder of its own. */
-const keyOf = (what) => `mephisto:${what}:${location.host}${folder()}:${registration().agent_registration_id}`;
+export const keyOf = (what) => `mephisto:${what}:${location.host}${folder()}:${registration().agent_registration_id}`;
 
 function folder() {
   const { pathname } = new URL("./", document.baseURI);

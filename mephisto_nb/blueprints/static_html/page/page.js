@@ -17,6 +17,8 @@ import { report, reportAs, watchErrors } from "./trouble.js";
 import { Visit, copyCode, keepEnd, keptEnd, onLeave, showExit, stayHere } from "./visit.js";
 
 const PATIENCE = 2000;
+/* How long somebody waits to hear what comes next who can go back without. */
+const KNOWN_FOR = 4000;
 const LEFT = new Set(["expired", "returned", "timeout", "disconnect", "partner disconnect"]);
 const DONE = new Set(["completed", "approved", "rejected", "soft_rejected"]);
 const WORTH_RETRYING = new Set([
@@ -36,6 +38,8 @@ let next = null;
 let visit = new Visit(null);
 let config = {};
 let closedAt = null;
+let endIfOver = null; // how it ends for who waits, if the task is closed meanwhile
+let hasLeft = false; // the way back is to be seen, whatever is heard from now on
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
 `preview(config)` what visitors see. What `open` gives has `isSending`, `isUntouched`,
@@ -80,7 +84,7 @@ async function start() {
   const ended = visit.isThere ? null : identity.howItEnded();
   if (ended === "sent") return thankFor(identity.lastAgent());
   if (ended) return end(ended);
-  const details = await register();
+  const details = await registerOr(visit.isThere ? keptEnd() : null);
   if (details) await work(details);
 }
 
@@ -106,11 +110,19 @@ async function register() {
     const details = await ask();
     const words = whatIsAwaited(details);
     if (words === null) return details;
+    endIfOver = details.exit_if_over ? visit.endBy(details.exit_if_over) : null;
     task?.close();
     task = null;
-    show("waiting", { words });
+    wait(words);
     await patience.rest();
   }
+}
+
+/* Ask for a unit; where nobody answers for a while, and the way back is known, gives that. */
+function registerOr(end) {
+  if (!end?.exit) return register();
+  const known = { agent_id: null, ...end };
+  return Promise.race([register(), new Promise((resolve) => setTimeout(resolve, KNOWN_FOR, known))]);
 }
 
 /* What somebody waits for who gets nothing yet, but will; null: they need not wait. */
@@ -133,19 +145,24 @@ async function ask() {
   }
 }
 
+function wait(words) {
+  if (!hasLeft) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
+}
+
 function waitForNetwork() {
-  show("waiting", { words: "offline" });
+  wait("offline");
 }
 
 async function sayWhoIsAwaited() {
   const status = await getRouterStatus().catch(() => null);
-  if (WAITING.has(document.body.dataset.screen)) show("waiting", { words: status?.operator ?? "here" });
+  if (WAITING.has(document.body.dataset.screen)) wait(status?.operator ?? "here");
 }
 
 function refuse(code, reason) {
   const isOver = code === "run_over";
-  const kept = isOver && visit.isThere ? keptEnd() : null;
+  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver : null;
   if (kept) return showExit(kept);
+  if (hasLeft) return;
   show("refused", {
     words: code || "other",
     also: WORTH_RETRYING.has(code) ? ["retry"] : [],
@@ -289,14 +306,16 @@ function thank() {
 
 /* An answer of the visit has arrived: show the next unit, or the way back. Until then, the page stays as it is. */
 function goOnInVisit(told) {
-  if (told?.exit) keepEnd({ exit: told.exit }); // in case nobody can be asked any more
+  const end = told?.exit ? visit.endBy(told.exit) : null;
+  if (end) keepEnd(end); // in case nobody can be asked any more
   keeping.withdraw();
   tellNotice();
-  askOn();
+  askOn(false, end);
 }
 
-/* Ask what follows; what was written and could not be sent (`isLost`) is offered for keeping. */
-function askOn(isLost = false) {
+/* Ask what follows; what was written and could not be sent (`isLost`) is offered for keeping. `end` is how the visit ends,
+if that is known. */
+function askOn(isLost = false, end = null) {
   const written = isLost ? lastWritten() : null;
   const old = task;
   const isOpen = old !== null && !isLost;
@@ -306,13 +325,13 @@ function askOn(isLost = false) {
   if (dialog.open) dialog.close();
   if (!isOpen) show("loading");
   keeping.offer(written);
-  void followOn(old).catch(fail);
+  void followOn(old, end).catch(fail);
 }
 
-async function followOn(old) {
+async function followOn(old, end) {
   const isHeld = task !== null; // its page is still to be seen
-  const slow = setTimeout(() => isHeld && closeOld(old) && show("waiting", { words: "here" }), PATIENCE);
-  const details = await register().finally(() => clearTimeout(slow));
+  const slow = setTimeout(() => isHeld && closeOld(old) && wait("here"), PATIENCE);
+  const details = await registerOr(end).finally(() => clearTimeout(slow));
   closeOld(old);
   if (!details) return;
   const isNext = details.agent_id !== null && details.agent_id !== undefined;
@@ -328,6 +347,7 @@ function closeOld(old) {
 
 /* The visit is over: say how, and show the way back. */
 function leaveFor(details) {
+  hasLeft = true;
   leave();
   visit.hide();
   if (dialog.open) dialog.close();

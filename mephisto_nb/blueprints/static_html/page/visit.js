@@ -1,6 +1,6 @@
 /* A visit of several units: how far it is, what stopping earlier means, and the way back to the crowd at its end. */
 
-import { registration } from "./identity.js";
+import { keyOf, runId } from "./identity.js";
 import { put, show } from "./screens.js";
 
 const frame = document.getElementById("visit");
@@ -10,6 +10,11 @@ const code = document.getElementById("exit-code");
 const SECOND = 1000;
 /* How long the way back is to be read before the page takes it by itself. */
 const LEAVES_AFTER = 10;
+/* What is said of the ends of `Visit.endBy`. */
+const ENDED = {
+  completed: "All your answers have arrived.",
+  quota_full: "Others have done all that was left while you waited. Thank you for coming.",
+};
 /* What is said of an end that is no failure. */
 const GOOD = new Set(["completed"]);
 
@@ -47,7 +52,7 @@ export class Visit {
     if (!frame.firstChild) frame.append(document.getElementById("visit-frame").content.cloneNode(true));
     const bar = frame.querySelector("progress");
     const words = place.position > 0 ? `${place.position} of ${place.of}` : "";
-    put(frame, { place: words, about: this.#rules.about, if_stopped: this.#rules.if_stopped });
+    put(frame, { place: words, about: `${place.of} ${this.#rules.about}`, if_stopped: this.#rules.if_stopped });
     bar.max = place.of;
     bar.value = Math.max(0, place.position - 1);
     bar.hidden = words === "";
@@ -60,9 +65,16 @@ export class Visit {
     frame.hidden = true;
   }
 
+  /* The end that a way back tells of, which came before the end itself. */
+  endBy(exit) {
+    const pay = exit.outcome === "completed" ? this.#rules?.when_done : "";
+    const reason = [ENDED[exit.outcome], pay].filter(Boolean).join(" ");
+    return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: reason };
+  }
+
   /* What is asked of somebody who wants to leave: { words, fill } for the question. */
   question() {
-    if (this.done === 0) return { words: "other", fill: {} };
+    if (this.done === 0) return { words: "other", fill: { nothing: this.#rules?.if_nothing ?? "" } };
     return { words: "stop", fill: { sent: `You have sent ${this.done} of ${this.#place.of}.`, pay: this.#rules.when_stopped } };
   }
 }
@@ -77,15 +89,17 @@ export function showExit(details) {
   const { visit_ended: ended, exit, failure_reason: reason } = details;
   const outcome = ended?.outcome ?? exit?.outcome ?? "other";
   const url = addressOf(exit?.url);
-  const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "stays", exit?.code ? "code" : ""];
   const isWhole = outcome === "completed" && !(ended?.done < ended?.asked);
   const text = exit?.text ?? "";
-  show("exit", { words: outcome, also, fill: { reason: isWhole && text ? "" : reason ?? "", text } });
+  const said = text && (isWhole || text === reason) ? "" : reason ?? "";
+  const stays = !url && !/close this page/i.test(text);
+  const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "", stays ? "stays" : "", exit?.code ? "code" : ""];
+  show("exit", { words: outcome, also, fill: { reason: said, text } });
   code.value = exit?.code ?? "";
   if (url === null) return link.removeAttribute("href");
   link.href = url.href;
   link.textContent = `Back to ${url.hostname}`;
-  if (exit.automatic) leaveSoon(url);
+  if (exit.automatic && document.getElementById("kept").hidden) leaveSoon(url); // else what was written would be lost
 }
 
 /* No address leads anywhere but to the web. */
@@ -133,8 +147,9 @@ export async function copyCode(button) {
 
 /* -- What is remembered of it ------------------------------------------------------------------------------------- */
 
-/* The router may be gone when the page is loaded again: the way back is kept here, too. */
-const key = () => `mephisto:exit:${location.host}:${registration().agent_registration_id}`;
+/* The router may be gone when the page is loaded again: the way back is kept here, too. It is that of this run alone. */
+const key = () => `${keyOf("exit")}:${runId()}`;
+
 
 export function keepEnd({ visit_ended, exit, failure_reason }) {
   try {

@@ -1,8 +1,8 @@
-/** The four figures of a run: its pace, the time left, what it costs, and what an hour of work earns. */
+/** The figures of a run: its pace, the time left, what it costs, what an hour of work earns, and its budgets. */
 
-import { make, put, show, style, write } from "./dom.js";
+import { longName, make, put, show, style, write } from "./dom.js";
 import { sparkline } from "./overview.js";
-import { UNKNOWN, count, duration, money, number, price } from "./words.js";
+import { UNKNOWN, count, duration, money, number, plain, price } from "./words.js";
 
 function tile(label, ...more) {
   const value = make("span", { class: "mnb-value" });
@@ -80,7 +80,7 @@ function cost() {
   const { node, set } = tile("Cost", bar, list);
   node.append(split, unpaid);
   node.classList.add("mnb-cost");
-  put(node, "title", "What answers that are not rejected earn, and bonuses: whether it is paid out yet, run.payments() says");
+  put(node, "title", "What is paid, owed or still to be decided on, with fees: run.payments() has each payment");
   return {
     node,
     reads: ["money", "run"],
@@ -102,21 +102,67 @@ function cost() {
   };
 }
 
-/** What the cost is made of so far, where it is made of several things; and what of it workers have got. */
-function splitOf({ units, beside, fees, owed, sent, currency }) {
-  const parts = [[units, "for units"], [beside, "bonuses"], [fees.spent, "fees"]].filter(([amount]) => amount > 0);
-  const said = parts.length > 1 && beside > 0 ? parts : [];
-  if (owed > 0 || sent > 0) said.push([owed, "owed"], [sent, "sent"]);
-  return said.map(([amount, what]) => `${price(amount, currency)} ${what}`).join(" · ");
+/** Where what is spent stands in the ledger, and what stands in none yet. */
+const BOOKED = [
+  ["paid", "paid"],
+  ["asked", "being asked for"],
+  ["owed", "owed"],
+  ["undecided", "to decide on"],
+];
+
+/** What the cost is made of so far, where it is made of several things; and what of it are bonuses. */
+function splitOf(all) {
+  const said = BOOKED.filter(([name]) => all.is_read && all[name] > 0).map(([name, label]) => `${price(all[name], all.currency)} ${label}`);
+  if (all.fees.spent > 0) said.push(`${price(all.fees.spent, all.currency)} fees`);
+  const beside = all.beside > 0 ? ` (${price(all.beside, all.currency)} of it bonuses)` : "";
+  return said.length > 1 || beside ? said.join(" · ") + beside : "";
 }
 
 /** `whole`: what it costs if all units are answered; nothing once none can be any more. */
-function feeNote({ fees, fee_rate: rate, reward, currency }, whole) {
+function feeNote({ fees, fees_estimated: estimated, fee_rate: rate, reward, units_per_visit: units, currency }, whole) {
   const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
   const all = whole ? `${whole} if all units are answered, ` : "";
-  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${price(sum, currency)})` : "without fees";
-  return `${all}${share}; ${price(reward, currency)} a unit`;
+  const known = estimated > 0 ? (estimated < sum ? ", partly an estimate" : ", an estimate") : "";
+  const share = rate || sum ? `with ${rate ? `${number(100 * rate)}\u00a0% ` : ""}fees (${price(sum, currency)}${known})` : "without fees";
+  return `${all}${share}; ${price(reward, currency)} a ${units > 1 ? `visit of ${count(units, "unit")}` : "unit"}`;
 }
+
+/** What is gone of each budget that the run counts against; nothing where none is set. */
+function budgets() {
+  const title = make("h4", { id: `mnb-${Math.random().toString(36).slice(2)}` });
+  const list = make("ul");
+  const node = make("section", { class: "mnb-tile mnb-budgets", "aria-labelledby": title.id }, title, list);
+  return {
+    node,
+    reads: ["budgets"],
+    draw({ budgets: all }) {
+      show(node, all.length > 0);
+      write(title, all.length > 1 ? "Budgets" : "Budget");
+      list.replaceChildren(...all.map(budget));
+    },
+  };
+}
+
+function budget({ scope, name, currency, limit, ...amounts }) {
+  const bar = make("div", { class: "mnb-bar mnb-thin", "aria-hidden": "true" });
+  const legend = make("ul", { class: "mnb-legend" });
+  for (const [part, label] of [["spent", "spent"], ["committed", "committed"], ["to_come", "free"]]) {
+    const amount = amounts[label];
+    const piece = make("span", { class: "mnb-piece", "data-money": part });
+    style(piece, "flex-grow", String(Math.max(0, amount) / limit));
+    show(piece, amount > 0);
+    bar.append(piece);
+    legend.append(make("li", { "data-money": part }, make("b", {}, price(amount, currency)), ` ${label}`));
+  }
+  const own = longName("", 28);
+  own.write(scope === "run" ? "" : plain(name));
+  const whole = make("span", {}, `${price(limit, currency)} (${currency})`);
+  const entry = make("li", {}, make("p", {}, make("span", {}, `${SCOPES[scope]} `, own.node), whole), bar, legend);
+  put(entry, "data-warn", amounts.free < 0);
+  return entry;
+}
+
+const SCOPES = { run: "This run", task: "Task", month: "Month" };
 
 function pay() {
   const { node, set } = tile("Pay by the hour");
@@ -136,12 +182,12 @@ function pay() {
   };
 }
 
-/** All four, side by side. */
+/** All four, side by side, and budgets where there are such. */
 export function figures() {
-  const tiles = [pace(), timeLeft(), cost(), pay()];
+  const tiles = [pace(), timeLeft(), cost(), pay(), budgets()];
   return {
     node: make("div", { class: "mnb-tiles" }, ...tiles.map((one) => one.node)),
-    reads: ["pace", "money", "run", "units"],
+    reads: ["pace", "money", "budgets", "run", "units"],
     draw(state, changed) {
       for (const one of tiles) if (one.reads.some((name) => changed.has(name))) one.draw(state);
     },

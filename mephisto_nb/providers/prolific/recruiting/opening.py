@@ -120,7 +120,10 @@ class StudyOpening:
     async def look_up(self, api: ProlificAPI) -> ProlificStudy | None:
         """Return the run's study, found anew if this kernel has not opened it; None: there is none."""
         if self._known.study_id:
-            return await _get_or_none(api, self._known.study_id)
+            known = await _get_or_none(api, self._known.study_id)
+            if known is not None:
+                self._remember(known)
+            return known
         study = await self._search(api, self._known.task_run_id) if self._known.task_run_id else None
         if study is not None:
             self._remember(study)

@@ -24,7 +24,7 @@ from mephisto_nb.providers.prolific.completion_codes import ProlificCodes
 from mephisto_nb.providers.prolific.objects import ProlificStudy, ProlificSubmission
 from mephisto_nb.providers.prolific.recruiting.events import ProlificEvents
 from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID, ProlificGroups
-from mephisto_nb.providers.prolific.recruiting.opening import StudyOpening
+from mephisto_nb.providers.prolific.recruiting.opening import STUDY_ID, StudyOpening
 from mephisto_nb.providers.prolific.recruiting.quoting import ProlificQuoter
 from mephisto_nb.providers.prolific.recruiting.study_fields import study_of
 from mephisto_nb.providers.prolific.settings import ProlificProviderArgs, is_stand_in
@@ -91,12 +91,19 @@ class ProlificRecruiter(Recruiter):
 
         It is published if Prolific says that it costs no more than was quoted.
         """
-        return self._as_ours(await self._opening.open(offer, memory, self._quoted.get(replace(offer, events_url=""))))
+        most = self._quoted.get(replace(offer, events_url=""))
+        return study_of(await self._opening.open(offer, memory, most), self._args.app_url)
+
+    def recall(self, task_run_id: str, memory: CrowdMemory) -> None:
+        """Know the study that was opened for a run."""
+        kept = memory.read().get(STUDY_ID)
+        self._known.task_run_id = task_run_id
+        self._known.study_id = kept if isinstance(kept, str) else ""
 
     async def read_study(self) -> CrowdStudy:
         """Return how the study stands."""
         async with self._account.asking() as api:
-            return self._as_ours(await self._study(api))
+            return study_of(await self._study(api), self._args.app_url)
 
     async def read_visits(self) -> AsyncIterator[CrowdVisit]:
         """Yield all visits that Prolific knows of."""
@@ -150,7 +157,7 @@ class ProlificRecruiter(Recruiter):
                 )
             if places > study.places:
                 study = await self._add_places(api, study, places)
-        return self._as_ours(study)
+        return study_of(study, self._args.app_url)
 
     async def close(self) -> None:
         """Send nobody any more; who is there may go on. A draft, which nobody has seen, is deleted."""
@@ -219,9 +226,6 @@ class ProlificRecruiter(Recruiter):
             if now.places != places:
                 raise
             return now
-
-    def _as_ours(self, study: ProlificStudy) -> CrowdStudy:
-        return study_of(study, self._args.app_url)
 
 
 def _visit_of(one: ProlificSubmission, study: ProlificStudy) -> CrowdVisit:
