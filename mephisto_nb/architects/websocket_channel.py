@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import fields
 
@@ -38,11 +39,16 @@ from mephisto_nb.ports.architect import (
     Synced,
 )
 from mephisto_nb.utils import proofs
+from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import read_troubles
 from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.proofs import Secret
 
 _OPEN_TIMEOUT = 5.0
+#: At DEBUG, the library logs frames as they are: ids of people, what they answered, and codes they leave with. Who
+#: wants to see those says so of this logger; whoever sets the level of all others does not.
+_FRAMES = get_logger(f"{__name__}.frames")
+_FRAMES.setLevel(logging.INFO)
 _MOST_TAKEN = 8 * LARGEST_FRAME
 
 
@@ -67,7 +73,8 @@ class WebSocketChannel(Channel):
     async def _connect(self, last_seq: int) -> int:
         try:
             # `proxy=None`: the router is ours. A router of an earlier version, which goes on, has larger frames.
-            self._socket = await connect(self._url, max_size=_MOST_TAKEN, open_timeout=None, proxy=None)
+            most = _MOST_TAKEN
+            self._socket = await connect(self._url, max_size=most, open_timeout=None, proxy=None, logger=_FRAMES)
         except (OSError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
         await self._prove(last_seq)

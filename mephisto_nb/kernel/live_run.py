@@ -261,7 +261,10 @@ class LiveRun:
     @property
     def has_own_links(self) -> bool:
         """Whether each worker comes by a link of their own, rather than all by `url`."""
-        return self.get_worker_url("NAME") != self.url
+        try:
+            return self.get_worker_url("NAME") != self.url
+        except ConfigError:  # names are ids of its own, for which the crowd makes the links
+            return True
 
     def get_worker_url(self, worker_name: str) -> str:
         """Return the link by which one worker comes to the task. Raises `ConfigError`."""

@@ -90,8 +90,9 @@ class CrowdVisitStatus(StrEnum):
 class CrowdVisit:
     """A visit as its crowd has it.
 
-    `registration_id` is what the crowd calls it, and `code` what the person handed in. `paid` is what they got for it
-    beside `bonuses`, as far as the crowd says; times are seconds since the epoch.
+    `registration_id` is what the crowd calls it, and `code` what the person handed in; of a code that is right it says
+    which, not what it is. `paid` is what they got for it beside `bonuses`, as far as the crowd says; times are seconds
+    since the epoch.
     """
 
     registration_id: str

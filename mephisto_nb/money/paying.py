@@ -40,10 +40,11 @@ _S = PaymentStatus
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What a crowd has refused, could not be asked for, or has paid too much, and for which unit ("": for none)."""
+    """What a crowd has refused, could not be asked for, or has paid too much, of which unit or visit ("": of none)."""
 
     unit_id: str
     words: str
+    visit_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ class _Due:
     status: PaymentStatus
     asked_at: float | None
     work: CrowdWork
+    visit_id: str = ""
 
     def trouble(self, words: str) -> Trouble:
-        return Trouble(self.work.unit_id, f"{self.verb.value} for {self.work.worker_name}: {words}")
+        return Trouble(self.work.unit_id, f"{self.verb.value} for {self.work.worker_name}: {words}", self.visit_id)
 
 
 async def pay_due(run: RunFrames) -> list[Trouble]:
@@ -232,7 +234,7 @@ class _Asker:
         return troubles
 
     async def _pay_now(self, due: _Due) -> list[Trouble]:
-        owed = _Due(due.payment_id, due.verb, _S.OWED, None, due.work)
+        owed = _Due(due.payment_id, due.verb, _S.OWED, None, due.work, due.visit_id)
         return await (self.pay_bonuses([owed]) if due.verb is CrowdVerb.BONUS else self.approve(owed))
 
     # -- writing down
@@ -287,6 +289,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 text=row["reason"],
                 paid_alike=paid[_like(row, pages)],
             ),
+            visit_id=row["visit_id"] or "",
         )
 
 

@@ -61,6 +61,19 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
     return [*late, *await _tell(run, desk), *await pay_due(run)]
 
 
+async def tell_crowd_of(run: RunFrames, unit_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Do as `tell_crowd`, and return what is the matter with which of these units; with a visit, with each of it."""
+    told, found, units_of = await tell_crowd(run), dict[str, list[str]](), dict[str, list[str]]()
+    if any(one.visit_id for one in told):
+        _, agents = await in_thread(run.database.reviews.load_answers, run.task_run.task_run_id, unit_ids)
+        for agent in agents:
+            units_of.setdefault(agent.visit_id or "", []).append(agent.unit_id)
+    for one in told:
+        for unit_id in units_of.get(one.visit_id, []) if one.visit_id else [one.unit_id]:
+            found.setdefault(unit_id, []).append(one.words)
+    return found
+
+
 async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:
     """Tell the crowd how visits have ended of which it has not heard, where no kernel drives their run any more."""
     exits, key = provider.exits, f"visits of {run.task_run_id}"

@@ -19,6 +19,7 @@ from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import (
     tell_crowd,
+    tell_crowd_of,
 )
 from mephisto_nb.review.decide import (
     Amount,
@@ -213,9 +214,7 @@ class Reviewing:
         rows = []
         for run, wanted in chosen:
             outcomes = await carry_out(run, list(wanted), make(run, wanted))
-            troubles: dict[str, list[str]] = {}
-            for trouble in await tell_crowd(run):
-                troubles.setdefault(trouble.unit_id, []).append(trouble.words)
+            troubles = await tell_crowd_of(run, [one.unit_id for one in outcomes])
             about = {"task_run_id": run.task_run.task_run_id, "currency": run.task_run.currency}
             for one in outcomes:
                 told = {"owed": float(one.owed or 0), "trouble": "; ".join(troubles.get(one.unit_id, ()))}

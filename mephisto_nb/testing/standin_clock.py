@@ -52,6 +52,7 @@ class StandInClock:
 
     def __init__(self, base: Clock | None = None) -> None:
         self._base: Clock = base or SystemClock()
+        self._is_real = base is None
         self._ahead = 0.0
         self._due: list[_Due] = []
         self._numbers = itertools.count()
@@ -64,6 +65,13 @@ class StandInClock:
     def now(self) -> float:
         """Return the time as seconds since the epoch."""
         return self._base.now() + self._ahead
+
+    def signing_time(self) -> float:
+        """Return the time that signed things bear: the real one, where this goes by it, however far it was put forward.
+
+        Whoever checks a signature lives in the real time, and would take what is signed for old, or from the future.
+        """
+        return self._base.now() if self._is_real else self.now()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once it is `when`."""

@@ -6,12 +6,15 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import jwt
 import pytest
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
+from mephisto_nb.providers.prolific.signing import EntryTokens
 from mephisto_nb.testing.fake_clock import FakeClock
-from mephisto_nb.testing.prolific import Habit, Participant, ProlificStandIn
+from mephisto_nb.testing.prolific import Habit, Participant, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.standin_clock import StandInClock
 from tests.prolific import BEGIN, DONE, SERVER, Asker, code
 
@@ -42,6 +45,22 @@ async def test_people_come_by_an_address_that_names_them(prolific: ProlificStand
     one = next(one for one in crowd if one.submission_id is not None)
     assert seen[one.id] == {"PROLIFIC_PID": [one.id], "SESSION_ID": [one.submission_id]}
     assert prolific.world.study(study_id).status == "AWAITING REVIEW"
+
+
+@pytest.mark.slow
+async def test_what_is_signed_after_weeks_is_of_the_real_time() -> None:
+    async with ProlificStandIn(StandInSettings(publishing=0)) as prolific, aiohttp.ClientSession() as session:
+        study_id = await Asker(prolific, session).publish(is_external_study_url_secure=True)
+        await prolific.pass_time(WEEK)
+        [one] = prolific.participants(1)
+        token = parse_qs(urlsplit(one.begin(study_id) or "").query)["prolific_token"][0]
+        [study] = prolific.world.studies.values()
+        tokens = EntryTokens(lambda: given(prolific.keys.jwks()), study.fields["external_study_url"])
+        assert (await tokens.verify(token)).submission_id == one.submission_id
+
+
+async def given(value: JSONObject) -> JSONObject:
+    return value
 
 
 async def test_the_same_seed_brings_the_same_people(prolific: ProlificStandIn) -> None:

@@ -196,7 +196,7 @@ class Hooks:
             return False
 
     def _headers(self, delivery: HookDelivery) -> dict[str, str]:
-        stamp = str(int(self._world.now()))
+        stamp = str(int(self._world.clock.signing_time()))
         secret = self.secrets[delivery.hook.workspace_id][1]
         digest = hmac.digest(secret.encode(), stamp.encode() + delivery.body, hashlib.sha256)
         return {

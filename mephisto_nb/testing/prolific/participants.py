@@ -114,7 +114,7 @@ class Participant:
         self.submission = submission
         if submission is None or not submissions.start(self._world, submission):
             return None
-        self.entry_url = entry_address(submission, self._keys, self._world.now())
+        self.entry_url = entry_address(submission, self._keys, self._world.clock.signing_time())
         return self.entry_url
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -22,7 +23,7 @@ from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.display.test_money_agrees import shown as check_shown_money
-from tests.inside import parts_of, watch
+from tests.inside import frames_of, parts_of, watch
 from tests.kernel.conftest import data_dir, make_operator
 from tests.kernel.conftest import operator as real_operator
 from tests.kernel.runs import ABOUT, rows
@@ -138,6 +139,20 @@ async def test_a_run_that_is_looked_up_is_paid_and_compared(
     crowd.advance(120)
     assert (await later.reconcile.repair())["repair"].to_list() == ["confirm"]
     assert later.payments()["status"].to_list() == ["confirmed"]
+
+
+async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 2)
+    people = crowd.participants(2)
+    await people.come(partial(work, run))
+    await run.completed()
+    returned, *_ = people
+    assert returned.give_back()
+    outcome = (await run.review.approve()).merge(run.results()[["unit_id", "worker_name"]], on="unit_id")
+    by_name = dict(outcome[["worker_name", "trouble"]].to_numpy())
+    assert "'RETURNED'" in by_name.pop(returned.id)
+    assert list(by_name.values()) == [""]
+    assert watch(frames_of(run)).state()["run"]["is_for_crowd"] is True  # though nobody makes a link for a name
 
 
 async def test_who_comes_by_ids_that_were_changed_is_nobody(real_operator: Operator, crowd: ProlificStandIn) -> None:

@@ -243,10 +243,16 @@ def _visit_of(one: ProlificSubmission, study: ProlificStudy) -> CrowdVisit:
         status=status,
         began_at=_seconds(one.started_at),
         ended_at=_seconds(one.completed_at),
-        code=one.entered_code,
+        code=_named(one.entered_code, study),
         paid=None if paid is None else Money.of_units(paid, study.currency),
         bonuses=tuple(Money.of_units(amount, study.currency) for amount in bonuses),
     )
+
+
+def _named(entered: str | None, study: ProlificStudy) -> str | None:
+    """Return a code as it may be shown: of the study's own only which it is, as people hand in by them."""
+    kinds = {code.get("code"): code.get("code_type") for code in study.completion_codes}
+    return f"{kinds[entered]}, of this study" if entered in kinds else entered
 
 
 def screened_out_pay(study: ProlificStudy) -> int | None:
