@@ -11,7 +11,6 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.model.shared_state import SharedTaskState
