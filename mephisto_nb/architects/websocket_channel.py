@@ -73,7 +73,8 @@ class WebSocketChannel(Channel):
     async def _connect(self, last_seq: int) -> int:
         try:
             # `proxy=None`: the router is ours. A router of an earlier version, which goes on, has larger frames.
-            self._socket = await connect(self._url, max_size=_MOST_TAKEN, open_timeout=None, proxy=None, logger=_FRAMES)
+            most = _MOST_TAKEN
+            self._socket = await connect(self._url, max_size=most, open_timeout=None, proxy=None, logger=_FRAMES)
         except (OSError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
         await self._prove(last_seq)

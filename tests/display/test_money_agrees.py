@@ -11,6 +11,7 @@ import pytest
 import mephisto_nb as mnb
 from mephisto_nb.config.config_handler import CONFIG_VARIABLE
 from mephisto_nb.display.summary import summarize
+from mephisto_nb.display.words import price
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from tests.inside import frames_of, parts_of, run_list, watch
@@ -41,7 +42,9 @@ async def shown(operator: Operator, run: TaskRun) -> dict[str, float]:
     assert (row["spent"], row["whole_cost"]) == (money["spent"], money["total"])
     still = dict(summarize(state).facts)["Cost"]
     words = {"paid": "paid", "asked": "being asked for", "owed": "owed"}
-    assert all(f"${amount:.2f} {words[name]}" in still for name, amount in ledger.items() if amount)
+    assert all(
+        f"{price(amount, money['currency'])} {words[name]}" in still for name, amount in ledger.items() if amount
+    )
     read = frames_of(run).database.reviews.read_pay([run.task_run_id])[run.task_run_id]
     assert watch(run)._statistics.pay == read
     _check_frames(operator, run, ledger)

@@ -264,15 +264,15 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
     workers = [("a", "ann", "link", False, 1e9, False), ("b", "bob", "link", True, 1e9, True)]
     # 60 s and 180 s for 0.10 each, and a rejected one of 120 s: 0.20 + 0.40 of bonus, in 3 units of 120 s.
     work = [
-        ("run", "a", "completed", 0.0, 60.0, "accepted", 10_000, "USD"),
-        ("run", "a", "completed", 0.0, 180.0, "completed", 10_000, "USD"),
-        ("else", "a", "rejected", 0.0, 120.0, "rejected", 10_000, "USD"),
-        ("else", "a", "returned", 0.0, None, None, None, "USD"),
+        ("run", "a", "completed", 0.0, 60.0, "accepted", 10_000, "USD", None),
+        ("run", "a", "completed", 0.0, 180.0, "completed", 10_000, "USD", None),
+        ("else", "a", "rejected", 0.0, 120.0, "rejected", 10_000, "USD", None),
+        ("else", "a", "returned", 0.0, None, None, None, "USD", None),
     ]
     paid = [
-        {"worker_id": "a", "kind": "bonus", "status": "owed", "amount": Money.of(0.4)},
-        {"worker_id": "a", "kind": "bonus", "status": "failed", "amount": Money.of(9)},
-        {"worker_id": "a", "kind": "waiting", "status": "owed", "amount": Money.of(9)},
+        {"worker_id": "a", "kind": "bonus", "status": "owed", "amount": Money.of(0.4), "visit_id": None},
+        {"worker_id": "a", "kind": "bonus", "status": "failed", "amount": Money.of(9), "visit_id": None},
+        {"worker_id": "a", "kind": "waiting", "status": "owed", "amount": Money.of(9), "visit_id": None},
     ]
     notes = operator.workers.notes()
     frame = people_frames.workers_frame(workers, {}, work, paid, notes, {"run": Money.of(8), "else": Money.of(12)})

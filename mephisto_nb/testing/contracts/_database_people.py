@@ -257,7 +257,7 @@ class PeopleActsContract(DatabaseFixtures):
         agent = run.add_answered_unit({})
         [row] = database.people.read_work()
         assert tuple(row)[:3] == (run.id, agent.worker_id, "completed")
-        assert tuple(row)[5:] == ("completed", PAY.thousandths, "USD")
+        assert tuple(row)[5:] == ("completed", PAY.thousandths, "USD", None)
 
     def test_news_of_people_are_told_from_other_news(self, database: Database, run: SampleRun) -> None:
         last, _ = database.people.find_people_news(0)

@@ -11,7 +11,6 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -23,7 +22,7 @@ from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.prolific import Participant, ProlificStandIn, StandInSettings
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.display.test_money_agrees import shown as check_shown_money
-from tests.inside import frames_of, parts_of
+from tests.inside import frames_of, parts_of, watch
 from tests.kernel.conftest import data_dir, make_operator
 from tests.kernel.conftest import operator as real_operator
 from tests.kernel.runs import ABOUT, rows
@@ -98,6 +97,8 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     assert round(payments["fees"].sum() * 100) == taken
     assert crowd.books.problems() == []
     await check_shown_money(real_operator, run)
+    fees = watch(run).state()["money"]
+    assert (round(fees["fees"]["spent"] * 100), fees["fees_estimated"]) == (taken, 0.0)
     assert (await run.reconcile())["kind"].to_list() == ["paid there"] * 6
     assert (await run.reconcile.repair())["done"].to_list() == [True] * 6
     assert set(run.payments()["status"]) == {"confirmed"}
