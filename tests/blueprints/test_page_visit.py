@@ -254,7 +254,7 @@ def test_a_bundle_is_led_from_unit_to_unit_and_back(page, bundled) -> None:
 
 def test_a_bundle_that_is_opened_after_its_end_shows_the_way_back(page, bundled) -> None:
     begin(page, bundled, over("timed_out", why="The time is over."))
-    expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
+    expect(page.get_by_role("heading", name="The time is over")).to_be_visible()
     expect(page.get_by_text("The time is over.")).to_be_visible()
 
 

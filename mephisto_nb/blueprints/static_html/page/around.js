@@ -217,9 +217,8 @@ A classic script, in a scope of its own: bundles find no names here but those of
   function showExit({ visit_ended: ended, exit, failure_reason: reason }) {
     const title = ENDS[ended.outcome] ?? "Your visit is over";
     const url = /^https?:/i.test(exit?.url ?? "") ? exit.url : null;
-    const isWhole = ended.outcome === "completed" && !(ended.done < ended.asked);
     const text = exit?.text ?? "";
-    const words = [text && (isWhole || text === reason) ? "" : reason, text].filter(Boolean).join(" ");
+    const words = [text === reason ? "" : reason, text].filter(Boolean).join(" ");
     clearTimeout(leaving);
     const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
     if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(leaving);

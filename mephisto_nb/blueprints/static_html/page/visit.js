@@ -89,9 +89,8 @@ export function showExit(details) {
   const { visit_ended: ended, exit, failure_reason: reason } = details;
   const outcome = ended?.outcome ?? exit?.outcome ?? "other";
   const url = addressOf(exit?.url);
-  const isWhole = outcome === "completed" && !(ended?.done < ended?.asked);
   const text = exit?.text ?? "";
-  const said = text && (isWhole || text === reason) ? "" : reason ?? "";
+  const said = text === reason ? "" : reason ?? "";
   const stays = !url && !/close this page/i.test(text);
   const also = [GOOD.has(outcome) ? "good" : "", url ? "leads" : "", stays ? "stays" : "", exit?.code ? "code" : ""];
   show("exit", { words: outcome, also, fill: { reason: said, text } });
