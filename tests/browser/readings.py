@@ -113,7 +113,7 @@ def _money(words: str) -> dict[str, float]:
         "total": r"(?:so far of )?\$([\d.,]+)(?: if all| in all)",
         "committed": r"\$([\d.,]+) in progress",
         "to_come": r"\$([\d.,]+) not begun",
-        "fees": r"with 20 % fees \(\$([\d.,]+)\)",
+        "fees": r"with 20 % fees \(\$([\d.,]+)",
     }
     found = {name: re.search(pattern, words) for name, pattern in patterns.items()}
     return {name: float(match[1].replace(",", "")) if match else 0.0 for name, match in found.items()}
