@@ -16,13 +16,13 @@ import pandas as pd
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import settings_from_dict
-from mephisto_nb.errors import ConfigError, UsageError, WorldError
+from mephisto_nb.errors import ConfigError, ConflictError, UsageError, WorldError
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.recruiting.study import CLOSED, KEPT, RunMemory
 from mephisto_nb.kernel.visits.telling import end_of_row, tell
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.changes import AddPayment, Changes, NoteVisitTold
+from mephisto_nb.model.changes import AddPayment, ChangePayment, Changes, NoteVisitTold
 from mephisto_nb.model.crowd import CrowdVisit
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Event, Payment
@@ -55,6 +55,8 @@ _S = PaymentStatus
 #: What the key of a visit's pay ends with that somebody else has given; as all that is booked for a visit, it has a
 #: number.
 _REWARD = "reward:0"
+#: Kinds of payments that are a visit's reward, or part of it.
+_OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
 #: By which ways a payment comes to be confirmed.
 _WAYS = {_S.OWED: (_S.SENT, _S.CONFIRMED), _S.SENDING: (_S.CONFIRMED,), _S.SENT: (_S.CONFIRMED,)}
 
@@ -261,6 +263,8 @@ class Repairer:
             return await self._tell(difference)
         if difference.repair is Repair.BOOK:
             return await self._book(difference)
+        if difference.repair is Repair.PAY_BY_BONUS:
+            return await self._owe_as_bonus(difference)
         if difference.repair is Repair.ASK_TO_RETURN:
             return await self._ask_to_return(difference)
         return what_to_do(difference)
@@ -320,6 +324,34 @@ class Repairer:
         await self._run.writer.commit(Changes(self._run.task_run_id, [AddPayment(payment)], [event]))
         return ""
 
+    async def _owe_as_bonus(self, difference: Difference) -> str:
+        """Owe a visit's reward as a bonus, in its place: both in one transaction, so that it is owed once."""
+        amount, visit_id = difference.amount, difference.visit_id or ""
+        if amount is None or difference.payment_id is None:
+            return "there is no such payment"
+        rows = await in_thread(self._run.database.reviews.read_payments, [self._run.task_run_id])
+        number = sum(row["visit_id"] == visit_id and row["kind"] in _OF_REWARD for row in rows)
+        now = self._run.clock.now()
+        payment = Payment(
+            payment_id=new_id(),
+            key=f"{self._run.task_run_id}:visit:{visit_id}:{number}",
+            worker_id=self._found.rows[visit_id]["worker_id"],
+            kind=PaymentKind.COMPENSATION,
+            amount=amount,
+            reason="your answers",
+            created_at=now,
+            task_run_id=self._run.task_run_id,
+            visit_id=visit_id,
+        )
+        why = f"{amount} is paid as a bonus, as the visit was given back at the crowd"
+        event = Event(now, "payment", payment.payment_id, None, _S.OWED.value, why, self._who)
+        change = ChangePayment(difference.payment_id, _S.OWED, _S.CANCELLED)
+        try:
+            await self._run.writer.commit(Changes(self._run.task_run_id, [change, AddPayment(payment)], [event]))
+        except ConflictError:
+            return "somebody has changed the payment since"
+        return ""
+
     def _number(self, difference: Difference) -> int:
         """Return which one of the crowd's bonuses of one amount it is; the same whoever counts them."""
         amount, id_ = difference.amount, difference.registration_id
@@ -377,6 +409,12 @@ def what_to_do(difference: Difference) -> str:
         return (
             "Look whether it is so, then ask them to return it: rows = await run.reconcile(); "
             f"await run.reconcile.repair({choose})."
+        )
+    if difference.repair is Repair.PAY_BY_BONUS:
+        choose = f"rows[rows['repair'] == {Repair.PAY_BY_BONUS.value!r}]"
+        return (
+            "They did the work, and the crowd pays a visit no more that was given back. To pay it as a bonus: "
+            f"rows = await run.reconcile(); await run.reconcile.repair({choose}); await run.review.tell_crowd()."
         )
     return "Look at both sides: await run.reconcile() has them, and the crowd's own page."
 

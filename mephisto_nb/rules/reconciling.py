@@ -36,6 +36,8 @@ class Repair(StrEnum):
     CONFIRM = "confirm"
     #: Put a payment in the ledger that was made there by somebody else.
     BOOK = "book"
+    #: Pay as a bonus what cannot be paid for the visit any more, as its person has given it back there.
+    PAY_BY_BONUS = "pay by bonus"
     #: Ask the person to give the visit back.
     ASK_TO_RETURN = "ask to return"
     #: Say whether a payment was made: settle it.
@@ -44,7 +46,7 @@ class Repair(StrEnum):
     LOOK = "look"
 
 
-NEEDS_PERSON = frozenset({Repair.ASK_TO_RETURN, Repair.SETTLE, Repair.LOOK})
+NEEDS_PERSON = frozenset({Repair.PAY_BY_BONUS, Repair.ASK_TO_RETURN, Repair.SETTLE, Repair.LOOK})
 
 
 class DifferenceKind(StrEnum):
@@ -176,7 +178,7 @@ def _of_ended(visit: OurVisit, other: CrowdVisit, now: float) -> Iterator[Differ
     if visit.outcome is Outcome.COMPLETED:
         if other.status in _THERE and is_long_ago:
             yield _difference(DifferenceKind.NOT_TOLD, Repair.TELL, visit, _said(visit), _there(other))
-        elif other.status in _LEFT and visit.done:
+        elif other.status in _LEFT and visit.done and visit.reward is None:
             # They did the work, and get nothing for it there: a bonus is the only way left.
             yield _difference(DifferenceKind.LEFT_THERE, Repair.LOOK, visit, _said(visit), _there(other))
     elif other.status is _C.SUBMITTED and is_long_ago and visit.outcome in _UNPAID:
@@ -206,6 +208,8 @@ def _of_reward(visit: OurVisit, other: CrowdVisit, now: float) -> Iterator[Diffe
             yield found(DifferenceKind.PAID_THERE, Repair.LOOK)
     elif other.status is _C.REJECTED and reward.status is not _P.CANCELLED:
         yield found(DifferenceKind.REJECTED_THERE, Repair.LOOK)
+    elif other.status in _LEFT and reward.status is _P.OWED:
+        yield found(DifferenceKind.LEFT_THERE, Repair.PAY_BY_BONUS)
     elif reward.status in (_P.SENT, _P.CONFIRMED) and is_settled:
         yield found(DifferenceKind.UNPAID_THERE, Repair.SETTLE)
 
