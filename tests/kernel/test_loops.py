@@ -37,8 +37,9 @@ def coroutines_of(*holders: Any) -> dict[str, Callable[..., Any]]:
 def call(function: Callable[..., Any]) -> Any:
     """Call a function with something for each argument that it needs."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(function).parameters.values()
-    return function(*("anything" for one in parameters if one.default is one.empty and one.kind in kinds))
+    needed = [one for one in inspect.signature(function).parameters.values() if one.default is one.empty]
+    by_name = {one.name: "anything" for one in needed if one.kind is one.KEYWORD_ONLY}
+    return function(*("anything" for one in needed if one.kind in kinds), **by_name)
 
 
 def elsewhere(function: Callable[..., Any]) -> Any:
