@@ -71,22 +71,25 @@ class InFlight:
     def __init__(self, crowd: ProlificStandIn) -> None:
         door = crowd._door
         assert door is not None
-        self._app, self._number = door._app, 0
+        self._app, self._number, self._idle = door._app, 0, asyncio.Event()
+        self._idle.set()
         door._app = self
 
     async def __call__(self, *request: Any) -> None:
         self._number += 1
+        self._idle.clear()
         try:
             await self._app(*request)
         finally:
             self._number -= 1
+            if not self._number:
+                self._idle.set()
 
     async def none(self) -> None:
         """Wait until all is carried out that a kernel asked for which is gone: some of it may lie unread."""
-        for _ in range(100):
+        for _ in range(100):  # turns of the loop, in which the server takes up what was sent
             await asyncio.sleep(0)
-        while self._number:
-            await asyncio.sleep(0)
+        await self._idle.wait()
 
 
 @dataclass
