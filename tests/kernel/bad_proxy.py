@@ -59,7 +59,7 @@ class BadProxy:
             yield self
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             head = await reader.readuntil(END)
             method, path, _ = head.decode().split(" ", 2)
             method = "UPGRADE" if b"upgrade: websocket" in head.lower() else method
@@ -73,21 +73,21 @@ class BadProxy:
                 await self._join(self._before(head), reader, writer)
             else:
                 await self._hand_on(head, reader, writer)
-        writer.close()
 
     async def _hand_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         body = await reader.readexactly(int(length[1])) if length else b""
         asking, telling = await asyncio.open_connection(self._host, int(self._port))
-        telling.write(self._before(head + body))
-        writer.write(self._after(await asking.read()))
-        await writer.drain()
-        telling.close()
+        with contextlib.closing(telling):
+            telling.write(self._before(head + body))
+            writer.write(self._after(await asking.read()))
+            await writer.drain()
 
     async def _join(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asking, telling = await asyncio.open_connection(self._host, int(self._port))
-        telling.write(head)
-        await asyncio.gather(_pipe(reader, telling), _pipe(asking, writer))
+        with contextlib.closing(telling):
+            telling.write(head)
+            await asyncio.gather(_pipe(reader, telling), _pipe(asking, writer))
 
 
 async def _pipe(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
