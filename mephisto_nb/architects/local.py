@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -476,27 +477,37 @@ class _Report:
             self.found.set_result({"ready": False})
 
 
-class _Door(asyncio.Protocol):
-    """Has the report looked for when somebody connects, and sends them away unheard."""
-
-    def __init__(self, report: _Report) -> None:
-        self._report = report
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).abort()
-        self._report.look()
-
-
 @contextlib.asynccontextmanager
 async def _listening(report: _Report) -> AsyncIterator[int]:
     """Listen for the router's knock, at the port that is given; its report is taken away afterwards."""
-    loop = asyncio.get_running_loop()
-    async with await loop.create_server(lambda: _Door(report), "127.0.0.1", 0, backlog=_AT_THE_DOOR) as server:
+    with socket.create_server(("127.0.0.1", 0), backlog=_AT_THE_DOOR) as door, socket.socket() as last:
+        for one in (door, last):
+            one.setblocking(False)
+        answering = asyncio.create_task(_answer_the_door(door, report))
         try:
-            yield server.sockets[0].getsockname()[1]
+            yield door.getsockname()[1]
         finally:
             report.found.cancel()
             report.path.unlink(missing_ok=True)
+            last.connect_ex(door.getsockname())  # whoever comes next is the last, and be it this one
+            await answering
+
+
+async def _answer_the_door(door: socket.socket, report: _Report) -> None:
+    """Have the report looked for whenever somebody connects, until it is found, and send them away unheard.
+
+    Not a server of asyncio: one that is closed while somebody comes in forgets to close what they came in by. So does
+    one that is cancelled as it accepts; this one ends by a knock.
+    """
+    while not report.found.done():
+        try:
+            knock, _ = await asyncio.get_running_loop().sock_accept(door)
+        except ConnectionError:  # gone again already
+            continue
+        except OSError:  # no more files may be opened: who waits looks for the report in the end
+            return
+        knock.close()
+        report.look()
 
 
 def _reap(process: RouterProcess, report: _Report) -> threading.Thread:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -105,6 +107,28 @@ async def test_the_router_is_heard_in_a_flood(architect: LocalArchitect, monkeyp
         for thread in threads:
             thread.join()
     assert url == f"http://127.0.0.1:{true_port(architect)}"
+
+
+class Crowded(local._Report):
+    """A report; as it is looked for, the next one is at the door."""
+
+    def look(self) -> None:
+        say(self.port, b"").close()
+        super().look()
+
+    port = 0
+
+
+async def test_who_comes_as_the_door_is_shut_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: left.append(str(one.exc_value)))
+    report = Crowded(tmp_path / "report.json")
+    report.path.write_text('{"ready": true}')
+    async with local._listening(report) as report.port:
+        say(report.port, b"").close()
+        assert await report.wait(60) == {"ready": True}
+    gc.collect()
+    assert left == []
 
 
 class Silent:
