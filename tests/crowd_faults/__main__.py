@@ -11,9 +11,15 @@ import sys
 import time
 from collections import Counter
 
+from tests.crowd_faults.live_story import LiveStory
 from tests.crowd_faults.story import Story, StoryOutcome
 from tests.faults.__main__ import read_seeds, say
 from tests.faults.zygote import Zygote
+
+
+def story_of(seed: int) -> type[Story]:
+    """Return what a seed tells: each fourth one a study that is going on."""
+    return LiveStory if seed % 4 == 3 else Story
 
 
 async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote) -> list[StoryOutcome]:
@@ -23,7 +29,7 @@ async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote) -> list[Stor
     async def one(seed: int) -> StoryOutcome:
         async with room:
             try:
-                outcome = await Story(seed, zygote).tell()
+                outcome = await story_of(seed)(seed, zygote).tell()
             except Exception as error:  # noqa: BLE001 - the next seed is run all the same
                 outcome = StoryOutcome(seed, [f"{type(error).__name__}: {error}"])
         for problem in outcome.problems:

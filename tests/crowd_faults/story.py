@@ -10,6 +10,7 @@ import random
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.model.visits import Visit
+from mephisto_nb.ports.clock import Clock
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
 from mephisto_nb.testing.fake_clock import FakeClock
@@ -39,27 +41,25 @@ _SHARES = {
     Mishap.ERROR_AFTER: 0.04, Mishap.GARBAGE_AFTER: 0.04, Mishap.LOST_AFTER: 0.06, Mishap.HANG_AFTER: 0.02,
 }  # fmt: skip
 #: So long may a kernel take at most (seconds).
-_PATIENCE = 60.0
+PATIENCE = 60.0
 
 
 class Deadly(Mishaps):
-    """Mishaps, one of which is the death of the kernel that asks: before the request is carried out, or after."""
+    """Mishaps, one of which is a death: as a request is there, before it is carried out, or after."""
 
     def arm(self, at: int, *, before: bool) -> None:
-        """Have the kernel die at the next request but so many."""
+        """Have somebody die at the next request but so many."""
         self.left, self.dies_before = at, before
 
     left: int = -1
     dies_before: bool = True
-    pid: int | None = None
+    #: Kills them; returns whether anybody has died, for whom the answer is lost.
+    strike: Callable[[], bool] = staticmethod(lambda: False)
 
     def of_request(self, method: str, path: str) -> Mishap | None:
         """Return what happens to a request."""
-        if self.left == 0 and self.pid is not None:
+        if self.left == 0 and self.strike():
             self.left = -1
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            self.happened.append((Mishap.CUT_BEFORE if self.dies_before else Mishap.LOST_AFTER, "the kernel dies"))
             return Mishap.CUT_BEFORE if self.dies_before else Mishap.LOST_AFTER
         self.left -= self.left > 0
         return super().of_request(method, path)
@@ -114,30 +114,42 @@ class Story:
         Forks kernels.
     """
 
+    SHARES = _SHARES
+
     def __init__(self, seed: int, zygote: Zygote) -> None:
         self._chance, self._zygote = random.Random(seed), zygote
         self._outcome = StoryOutcome(seed)
         self._mishaps = Deadly(seed)
+        self._mishaps.strike = self._kill_kernel
+        self._pid: int | None = None  # of the kernel
         self._people: dict[str, str] = {}  # participants, and their submissions
         self._decided: dict[str, tuple[str, int]] = {}  # participants: the verdict, and the bonus
+        self._decisions: dict[str, dict[str, Any]] = {}  # the same, as kernels are told it
 
     async def tell(self) -> StoryOutcome:
         """Run it, and return what came of it."""
         settings = StandInSettings(balance=1_000_000, publishing=0, processing=0)
-        async with ProlificStandIn(settings, self._mishaps, clock=FakeClock(BEGIN), seed=self._outcome.seed) as crowd:
+        async with ProlificStandIn(settings, self._mishaps, clock=self._clock(), seed=self._outcome.seed) as crowd:
             with tempfile.TemporaryDirectory() as folder:
                 self._crowd, self._folder, self._requests = crowd, Path(folder), InFlight(crowd)
+                (self._folder / "data").mkdir(mode=0o700)
                 server = await asyncio.start_server(self._listen, "127.0.0.1", 0)
                 self._port = server.sockets[0].getsockname()[1]
                 async with server:
-                    study = await self._hand_in()
-                    self._store(study)
+                    await self._answer()
                     await self._research()
                 self._check()
         self._outcome.mishaps.update(str(mishap) for mishap, _ in self._mishaps.happened)
         return self._outcome
 
     # -- before --------------------------------------------------------------------------------------------------
+
+    def _clock(self) -> Clock | None:
+        return FakeClock(BEGIN)
+
+    async def _answer(self) -> None:
+        """Have people answer, in a run that is over then."""
+        self._store(await self._hand_in())
 
     async def _hand_in(self) -> str:
         """Have people hand in; return the study."""
@@ -159,7 +171,6 @@ class Story:
         task = {**ABOUT, "task_reward": 1.5, "currency": "GBP", "task_name": "moods"}
         own = {"base_url": self._crowd.url, "estimated_minutes": 10}
         config = resolve_config(compose("mock", provider="prolific", provider_args=own, task=task)).as_dict()
-        (self._folder / "data").mkdir(mode=0o700)
         database = SQLDatabase(f"sqlite:///{self._folder / 'data' / 'mephisto_nb.db'}")
         about = {"ended_at": BEGIN, "config": config, "generator_done": True, "currency": "GBP"}
         run = SampleRun(database, task_name="moods", provider_type="prolific", **about)
@@ -208,13 +219,17 @@ class Story:
         self._crowd.advance(1000)  # what was paid last arrives
 
     def _decide(self, name: str) -> dict[str, Any]:
+        """Decide on somebody's answer, and on their bonus, once and for all."""
+        if name in self._decisions:
+            return self._decisions[name]
         verdict = self._chance.choice(["approve", "approve", "approve", "reject"])
         bonus = self._chance.choice([0, 20, 20, 50]) if verdict == "approve" else 0
         self._decided[name] = verdict, bonus
         extras: dict[str, Any] = {"bonus": f"{bonus / 100:.2f}"} if bonus else {}
         if verdict == "reject":
             extras = {"message": REASON, "category": "LOW_EFFORT"}
-        return {"verdict": verdict, "worker": name, "extras": extras}
+        self._decisions[name] = {"verdict": verdict, "worker": name, "extras": extras}
+        return self._decisions[name]
 
     def _look_at_doubts(self, told: dict[str, Any], doubts: list[dict[str, Any]]) -> None:
         """A person is asked of each, and told both possibilities, and what to type."""
@@ -245,24 +260,35 @@ class Story:
         """Fork a kernel, and return what it told; nothing if it was killed."""
         lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._lines = lines
+        self._zygote.fork({**self._order(), "run": self._run, **work})
+        async with asyncio.timeout(PATIENCE):
+            self._pid = int((await lines.get() or {})["pid"])
+            told = await lines.get()
+            if told is not None:
+                await lines.get()  # it has ended
+        self._pid = None
+        await self._requests.none()
+        return told or {}
+
+    def _order(self) -> dict[str, Any]:
+        """Return what every kernel is told."""
         environment = {
             "PROLIFIC_TOKEN": self._crowd.token.reveal(),
             "MEPHISTO_CONFIG": str(self._folder / "config.yml"),
         }
-        place = {"data_dir": str(self._folder / "data"), "run": self._run, "port": self._port}
-        order = {**place, "environment": environment, "now": self._crowd.clock.now(), "seed": self._outcome.seed}
-        self._zygote.fork({**order, **work})
-        async with asyncio.timeout(_PATIENCE):
-            self._mishaps.pid = int((await lines.get() or {})["pid"])
-            told = await lines.get()
-            if told is not None:
-                await lines.get()  # it has ended
-        self._mishaps.pid = None
-        await self._requests.none()
-        return told or {}
+        place = {"data_dir": str(self._folder / "data"), "port": self._port, "environment": environment}
+        return {**place, "now": self._crowd.clock.now(), "seed": self._outcome.seed}
+
+    def _kill_kernel(self) -> bool:
+        if self._pid is None:
+            return False
+        self._outcome.mishaps["the kernel dies"] += 1
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        return True
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        lines = self._lines
+        lines, self._to_kernel = self._lines, writer
         with contextlib.suppress(ConnectionError):
             while line := await reader.readline():
                 lines.put_nowait(json.loads(line))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crowd_faults.story import Story
+from tests.crowd_faults.__main__ import story_of
 from tests.faults.zygote import Zygote
 
 pytestmark = pytest.mark.slow
@@ -18,8 +18,8 @@ def zygote() -> Iterator[Zygote]:
         yield one
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 async def test_nobody_is_paid_twice_or_forgotten(seed: int, zygote: Zygote) -> None:
-    outcome = await Story(seed, zygote).tell()
+    outcome = await story_of(seed)(seed, zygote).tell()
     assert outcome.problems == []
     assert outcome.mishaps
