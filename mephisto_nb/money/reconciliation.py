@@ -26,7 +26,7 @@ from mephisto_nb.model.changes import AddPayment, ChangePayment, Changes, NoteVi
 from mephisto_nb.model.crowd import CrowdVisit
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Event, Payment
-from mephisto_nb.model.states import PaymentKind, PaymentStatus
+from mephisto_nb.model.states import PAYMENT_OF_WORK, PaymentKind, PaymentStatus
 from mephisto_nb.model.task_run_args import make_visit_rules
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.recruiter import Recruiter
@@ -55,8 +55,6 @@ _S = PaymentStatus
 #: What the key of a visit's pay ends with that somebody else has given; as all that is booked for a visit, it has a
 #: number.
 _REWARD = "reward:0"
-#: Kinds of payments that are a visit's reward, or part of it.
-_OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
 #: By which ways a payment comes to be confirmed.
 _WAYS = {_S.OWED: (_S.SENT, _S.CONFIRMED), _S.SENDING: (_S.CONFIRMED,), _S.SENT: (_S.CONFIRMED,)}
 
@@ -330,7 +328,7 @@ class Repairer:
         if amount is None or difference.payment_id is None:
             return "there is no such payment"
         rows = await in_thread(self._run.database.reviews.read_payments, [self._run.task_run_id])
-        number = sum(row["visit_id"] == visit_id and row["kind"] in _OF_REWARD for row in rows)
+        number = sum(row["visit_id"] == visit_id and row["kind"] in PAYMENT_OF_WORK for row in rows)
         now = self._run.clock.now()
         payment = Payment(
             payment_id=new_id(),
