@@ -10,7 +10,7 @@ import mephisto_nb as mnb
 from mephisto_nb.errors import BudgetExceededError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.money.budget import check_bonus, check_extension, check_raise, read_books
+from mephisto_nb.money.budget import check_bonus, check_raise, read_books
 from mephisto_nb.money.fees import FeeRate, read_rate
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
@@ -126,16 +126,6 @@ def test_a_raise_is_checked_by_what_it_adds(operator: Operator, write_config: Wr
     with pytest.raises(BudgetExceededError, match=r"from \$0.25 to \$0.50, for 20 units, comes to \$6.00"):
         check_raise(database, run.run, FEE, 20, before, Money.of("0.50"), now)
     assert check_raise(database, run.run, FEE, 20, before, Money.of("0.01"), now).allowed
-
-
-def test_an_extension_is_checked_with_fees(operator: Operator, write_config: WriteConfig) -> None:
-    write_config("budget: {run: 9 USD}")
-    run, database = make_run(operator), operator._runs.database
-    add_units(run, UnitStatus.LAUNCHED, 20)
-    assert check_extension(database, run.run, FEE, 10, Money.of("0.25"), NOON).allowed
-    with pytest.raises(BudgetExceededError, match="at most 13,") as caught:
-        check_extension(database, run.run, FEE, 14, Money.of("0.25"), NOON)
-    assert getattr(caught.value.decision, "most", None) == 13
 
 
 def test_bonuses_are_checked_together(operator: Operator, write_config: WriteConfig) -> None:
