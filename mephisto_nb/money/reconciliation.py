@@ -167,7 +167,6 @@ def _read_ours(run: RunFrames, rows: Mapping[str, JSONObject]) -> Iterable[OurVi
             done=row["done"],
             began_at=row["begun_at"],
             ended_at=row["ended_at"],
-            told_at=row["told_at"],
             reward=rewards.get(row["visit_id"]),
             bonuses=tuple(bonuses.get(row["visit_id"], ())),
         )
