@@ -26,7 +26,7 @@ def test_the_map_names_what_is_in_the_package() -> None:
 
 
 def test_the_map_names_the_kernels_modules_and_the_inner_rooms() -> None:
-    rooms = {f"{room}/{path.name}/" for room in ("display", "kernel", "rules") for path in (PACKAGE / room).iterdir()
+    rooms = {f"{room}/{path.name}/" for room in ("display", "kernel", "providers", "rules", "testing") for path in (PACKAGE / room).iterdir()
              if (path / "__init__.py").is_file()}  # fmt: skip
     modules = {f"kernel/{path.name}" for path in (PACKAGE / "kernel").glob("[!_]*.py")}
     assert (rooms | modules) - set(mapped(CONTRIBUTING)) == set()
