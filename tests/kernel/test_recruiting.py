@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
-from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
+from mephisto_nb.model.crowd import CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.operator import Operator
@@ -242,16 +242,37 @@ async def test_a_crowd_that_is_away_at_a_restart_harms_nothing(
     await market.heard("open", 3)
 
 
-async def test_what_somebody_did_at_the_crowd_is_told(operator: Operator, market: Market) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (StudyStatus.PAUSED, "was paused at its crowd, not from here"),
+        (StudyStatus.FULL, "was stopped at its crowd, not from here"),
+        (StudyStatus.OVER, "is over at its crowd"),
+    ],
+)
+async def test_what_somebody_did_at_the_crowd_is_told(
+    operator: Operator, market: Market, status: StudyStatus, words: str
+) -> None:
     run = await launch(operator)
-    market.study = replace(market.study, status=StudyStatus.PAUSED, page="https://crowd.example/s1")
+    market.study = replace(market.study, status=status, page="https://crowd.example/s1")
     study = parts_of(run).study
     assert study is not None
     study.look_again()
     await market.heard("study")
     await its_turn(run)
     (told,) = run.attention
-    assert told.startswith("The study (https://crowd.example/s1) was paused at its crowd, not from here")
+    assert told.startswith(f"The study (https://crowd.example/s1) {words}, so nobody is sent")
+
+
+async def test_a_study_whose_places_are_all_taken_was_stopped_by_nobody(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    taken = market.study.places
+    market.study = replace(market.study, status=StudyStatus.FULL, places_taken=taken)
+    market.visits = {f"s-{n}": CrowdVisit(f"s-{n}", f"{n}", S.RESERVED) for n in range(taken)}
+    parts_of(run).study.look_again()  # type: ignore[union-attr]
+    await market.heard("study")
+    await its_turn(run)
+    assert run.attention == []
 
 
 async def test_what_was_not_offered_yet_the_next_kernel_offers(
