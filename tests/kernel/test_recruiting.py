@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,8 @@ async def test_a_launch_offers_what_the_run_needs(operator: Operator, market: Ma
     kept = parts_of(run).database.runs.read_crowd_memory(run.task_run_id)
     assert kept["study_id"] == "s1"
     assert (kept["study"]["stage"], kept["study"]["places"]) == ("open", 3)
+    # No place may cost more than what is asked of the budgets for it.
+    assert 3 * kept["study"]["each"] >= market.quote.total.thousandths > 3 * (kept["study"]["each"] - 1)
 
 
 async def test_what_the_crowd_would_refuse_is_not_launched(operator: Operator, market: Market, data_dir: Path) -> None:
@@ -146,9 +149,28 @@ async def test_visits_that_ended_without_their_work_get_others(
         await ann.do(1)
         market.put("s-ann", S.SUBMITTED)
         await ann.give_back(await ann.take())
+        await parts_of(run).link.catch_up()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert market.asked == ["quote", "open"]  # it is not asked at each step
         clock.advance(31)
         await market.heard("places 3")
     assert market.asked[2:] == ["study", "visits", "places 3"]
+
+
+async def test_what_the_crowd_has_free_is_not_asked_for_again(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    async with people_of(run) as person:
+        ann = person("ann")
+        await ann.do(1)
+        await ann.give_back(await ann.take())
+        market.put("s-ann", S.RETURNED)  # which we have not heard of
+        clock.advance(31)
+        await market.heard("visits")
+        await its_turn(run)
+    assert market.asked == ["quote", "open", "study", "visits"]
 
 
 async def test_a_place_that_was_given_back_needs_no_other(
@@ -187,8 +209,8 @@ async def test_a_budget_that_has_no_room_for_places_is_told(
         clock.advance(31)
         await market.heard("visits")
         await its_turn(run)
-    (told,) = [text for text in run.attention if "more places" in text]
-    assert "The run needs 1 more places at its crowd" in told
+    (told,) = [text for text in run.attention if "more place" in text]
+    assert "The run needs 1 more place at its crowd" in told
     assert not [one for one in market.asked if one.startswith("places")]
 
 

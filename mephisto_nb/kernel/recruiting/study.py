@@ -15,7 +15,7 @@ from mephisto_nb.errors import BudgetExceededError, ConfigError
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
-from mephisto_nb.model.money import Money
+from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.ports.clock import Clock
@@ -266,7 +266,7 @@ class RunStudy:
             await self._ask_budget(wanted, cost)
         except BudgetExceededError as error:
             self.recruited.notes["places"] = (
-                f"The run needs {wanted - study.places} more places at its crowd, and no budget has room for them. "
+                f"The run needs {count(wanted - study.places, 'more place')} at its crowd, and no budget has room. "
                 f"{error} It is asked again in {ASK_AGAIN / 60:.0f} minutes."
             )
             return ASK_AGAIN
