@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
+from mephisto_nb.kernel.recruiting.study import ASK_AGAIN
 from mephisto_nb.model.crowd import CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
@@ -212,6 +213,8 @@ async def test_a_budget_that_has_no_room_for_places_is_told(
     (told,) = [text for text in run.attention if "more place" in text]
     assert "The run needs 1 more place at its crowd" in told
     assert not [one for one in market.asked if one.startswith("places")]
+    clock.advance(ASK_AGAIN + 1)
+    await market.heard("visits", 2)
 
 
 async def test_a_crowd_that_is_away_is_asked_again_later(
@@ -284,6 +287,17 @@ async def test_what_somebody_did_at_the_crowd_is_told(
     await its_turn(run)
     (told,) = run.attention
     assert told.startswith(f"The study (https://crowd.example/s1) {words}, so nobody is sent")
+
+
+async def test_a_study_that_was_paused_from_here_is_no_surprise(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    await run.steering.pause_launching()
+    await market.heard("pause")
+    await its_turn(run)
+    parts_of(run).study.look_again()  # type: ignore[union-attr]
+    await market.heard("study")
+    await its_turn(run)
+    assert (run.attention, market.study.status) == ([], StudyStatus.PAUSED)
 
 
 async def test_a_study_whose_places_are_all_taken_was_stopped_by_nobody(operator: Operator, market: Market) -> None:
