@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
-from mephisto_nb.kernel.recruiting.study import ASK_AGAIN
 from mephisto_nb.model.crowd import CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
@@ -213,8 +212,6 @@ async def test_a_budget_that_has_no_room_for_places_is_told(
     (told,) = [text for text in run.attention if "more place" in text]
     assert "The run needs 1 more place at its crowd" in told
     assert not [one for one in market.asked if one.startswith("places")]
-    clock.advance(ASK_AGAIN + 1)
-    await market.heard("visits", 2)
 
 
 async def test_a_crowd_that_is_away_is_asked_again_later(
