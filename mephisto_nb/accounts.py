@@ -11,8 +11,6 @@ from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.transport import PROLIFIC
 from mephisto_nb.utils.proofs import Secret
 
-_LONGEST = 500
-
 
 @dataclass(frozen=True, slots=True)
 class RegisteredWorkspace:
@@ -77,7 +75,8 @@ async def register_prolific(
     >>> await mnb.register_prolific(getpass(), name="lab")                                   # doctest: +SKIP
     """
     secret = token if isinstance(token, Secret) else Secret(str(token).strip())
-    _check(secret, name)
+    if not name or len(name) > 100 or not name.isprintable():
+        raise ConfigError(f"The requester's name is {name[:100]!r}. Give 1 to 100 ordinary characters.")
     async with ProlificAPI(secret, base_url) as api:
         try:
             me = await api.account.me()
@@ -95,11 +94,3 @@ async def register_prolific(
             workspaces.append(RegisteredWorkspace(one.title, one.id, available, projects))
     add_config_arg("prolific", name, {"token": secret.reveal()})
     return ProlificRegistration(name, me.name, tuple(workspaces))
-
-
-def _check(secret: Secret, name: str) -> None:
-    value = secret.reveal()
-    if not 0 < len(value) <= _LONGEST or not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigError("This is no token of Prolific's: those are letters and digits, in one line. Copy it again.")
-    if not name or len(name) > 100 or not name.isprintable():
-        raise ConfigError(f"The requester's name is {name[:100]!r}. Give 1 to 100 ordinary characters.")

@@ -57,6 +57,7 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
 
     Examples
     --------
+    >>> from mephisto_nb import SharedTaskState
     >>> blueprint = MockBlueprint(MockBlueprintArgs(num_assignments=2), SharedTaskState())
     >>> [row.shared for row in blueprint.get_initialization_data()]
     [{'index': 0}, {'index': 1}]

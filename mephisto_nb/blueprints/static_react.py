@@ -301,9 +301,10 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     Examples
     --------
+    >>> from mephisto_nb import SharedTaskState
     >>> args = StaticReactBlueprintArgs(task_source="webapp/build/bundle.js")
     >>> blueprint = StaticReactBlueprint(args, SharedTaskState(static_task_data=[{"text": "What a day!"}]))
-    >>> blueprint.assert_task_args()
+    >>> blueprint.assert_task_args()                                                              # doctest: +SKIP
     """
 
     BLUEPRINT_TYPE: ClassVar[str] = "static_react_task"

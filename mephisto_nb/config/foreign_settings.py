@@ -29,6 +29,7 @@ from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.task_run_args import MISSING
 from mephisto_nb.model.yaml_text import MOST_SETTINGS, load_yaml
 from mephisto_nb.utils.addresses import read_address
@@ -45,10 +46,7 @@ _HEADER = 512
 #: What opens a way out of a preview, or lets scripts of other hosts run on a worker's page; and how you set it.
 _OWN = {"preview_sources": "task", "extra_script_sources": "blueprint_args", "extra_sources": "blueprint_args"}
 #: Settings of a provider that say where people are led after a visit, and what goes along.
-_LEADING = (
-    "secrets", "details", "completed", "screened_out", "quota_full", "failed_checks", "no_consent", "timed_out",
-    "returned",
-)  # fmt: skip
+_LEADING = ("secrets", "details", *(outcome.value for outcome in Outcome))
 #: Settings of a provider that say whom your token is shown to, and where people are sent back to.
 _CROWDS_OWN = ("base_url", "app_url")
 #: Settings of a provider that let money go, or people come, without a look; and what each does if it is as here.

@@ -491,3 +491,8 @@ class MetadataFrames:
         file = as_path(place, "mephisto.blueprint.tips_location")
         add_tips(file, self(), list(item_ids))
         return file
+
+
+def has_ended(run: RunFrames) -> bool:
+    """Return whether a run has ended, as its record or this kernel has it."""
+    return run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())

@@ -30,7 +30,7 @@ from mephisto_nb.model.states import (
     AGENT_ACTIVE,
     UNIT_ANSWERED,
     UNIT_OPEN,
-    UNIT_PAYABLE,
+    UNIT_PAID_FOR,
     AgentStatus,
     PaymentKind,
     PaymentStatus,
@@ -84,8 +84,7 @@ class ImportReport:
         return Frame(rows, columns=list(REPORT_COLUMNS))
 
 
-#: Units whose workers 1.x has paid, and of what status a unit is that its crowd may have paid without it.
-PAID = UNIT_PAYABLE - {UnitStatus.COMPLETED}
+#: What is said of units that their crowd may have paid without 1.x.
 LEFT_OPEN = (
     "answered, and not decided on in 1.x: a crowd may have approved and paid them by itself (MTurk does after "
     "auto_approve_delay); look there before you approve them here, which pays them again"
@@ -94,7 +93,7 @@ LEFT_OPEN = (
 
 def pays(review: JSONObject) -> bool:
     """Return whether 1.x paid an answer with this decision."""
-    return review["after"] in PAID and review["before"] not in PAID
+    return review["after"] in UNIT_PAID_FOR and review["before"] not in UNIT_PAID_FOR
 
 
 def make_reward(unit: Unit, run_id: str, came_at: float, paid_at: float | None) -> Payment:
@@ -287,7 +286,7 @@ class RunTransfer:
             agent_id=self._id(agent["agent_id"]) if agent else None,
             worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,
         )
-        if status in PAID and made.pay_amount:
+        if status in UNIT_PAID_FOR and made.pay_amount:
             self._paid_units[unit["unit_id"]] = made
         return made
 

@@ -13,7 +13,14 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import StoredGates
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.packets import Packet
-from mephisto_nb.model.states import PAYMENT_COUNTS, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import (
+    PAYMENT_COUNTS,
+    PAYMENT_OF_WORK,
+    AgentStatus,
+    PaymentKind,
+    PaymentStatus,
+    UnitStatus,
+)
 from mephisto_nb.model.visits import UnvouchedArrival, Visit, VisitStanding
 
 #: The crowd of those who come by a link; and what Mephisto 1.x, and databases up to schema 4, call it.
@@ -274,7 +281,7 @@ class KnownPayment:
     @property
     def is_of_work(self) -> bool:
         """Whether it pays for answers themselves; if not, it comes beside."""
-        return self.kind in (PaymentKind.REWARD, PaymentKind.COMPENSATION)
+        return self.kind in PAYMENT_OF_WORK
 
 
 #: Why an event is in the log that a worker's page reported.

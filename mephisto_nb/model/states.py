@@ -55,6 +55,10 @@ class PaymentKind(StrEnum):
     COMPENSATION = "compensation"
 
 
+#: Payments of answers themselves, or of visits; all others come beside.
+PAYMENT_OF_WORK = frozenset({PaymentKind.REWARD, PaymentKind.COMPENSATION})
+
+
 class PaymentStatus(StrEnum):
     """Where a payment stands between being intended and being seen in the crowd's own books."""
 
@@ -158,8 +162,8 @@ UNIT_OPEN = frozenset({U.CREATED, U.LAUNCHED, U.ASSIGNED})
 UNIT_ANSWERED = frozenset({U.COMPLETED, U.ACCEPTED, U.REJECTED, U.SOFT_REJECTED})
 #: Units whose answer was decided on.
 UNIT_REVIEWED = UNIT_ANSWERED - {U.COMPLETED}
-#: Units that are, or have to be, paid for.
-UNIT_PAYABLE = frozenset({U.COMPLETED, U.ACCEPTED, U.SOFT_REJECTED})
+#: Units whose answer was decided on, and is paid for.
+UNIT_PAID_FOR = frozenset({U.ACCEPTED, U.SOFT_REJECTED})
 #: Agents whose worker is at work now. Who was left by a partner may still submit.
 AGENT_ACTIVE = frozenset({A.ACCEPTED, A.ONBOARDING, A.WAITING, A.IN_TASK, A.PARTNER_DISCONNECT})
 #: Agents whose answer has come.

@@ -127,8 +127,9 @@ class TaskRunArgs:
         The most that one bonus may be, in `currency`: of `on_unit_submitted`, and of a decision in review, which may
         go beyond it by its own ``maximum_bonus=``. 0: there are none. The default is the same number in each currency.
     budget
-        What a run may cost at most, in `currency` and with the crowd's fees: it is not launched, raised or extended
-        beyond that. None: there is no budget of its own; those of ``~/.mephisto/config.yml`` hold in any case.
+        What a run may cost at most, in `currency` and with the crowd's fees: beyond that nothing is launched, no pay is
+        raised, no place is offered to the crowd, and no bonus is given. None: there is no budget of its own; those of
+        ``~/.mephisto/config.yml`` hold in any case.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     preview_sources

@@ -369,16 +369,6 @@ def check_raise(
     return check_budget(database, Wanted(what, each * units), run.task_name, now, own, run.task_run_id)
 
 
-def check_extension(
-    database: Database, run: TaskRun, fees: FeeRate, units: int, reward: Money, now: float
-) -> BudgetDecision:
-    """Check further units of a run, as where it is extended. Blocks; raises as `check_budget`."""
-    each = with_fees(reward, fees)
-    wanted = Wanted(f"Adding {count(units, 'unit')} to {run.task_name!r}", each * units, units, each)
-    own = run_budgets_of_configuration(run)
-    return check_budget(database, wanted, run.task_name, now, own, run.task_run_id)
-
-
 def check_places(database: Database, run: TaskRun, places: int, cost: Money, now: float) -> BudgetDecision:
     """Check so many places of a run at its crowd, altogether. Blocks; raises as `check_budget`.
 

@@ -12,7 +12,15 @@ import numpy.typing as npt
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.money import DEFAULT_CURRENCY
 from mephisto_nb.model.records import TaskRun, crowd_of
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.model.states import (
+    AGENT_ACTIVE,
+    AGENT_LEFT,
+    UNIT_ANSWERED,
+    UNIT_REVIEWED,
+    AgentStatus,
+    PaymentKind,
+    UnitStatus,
+)
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.gates._base import EntryGate
 from mephisto_nb.rules.gates.table import GATES, unit_gates
@@ -21,8 +29,6 @@ Floats = npt.NDArray[np.float64]
 
 #: Who takes the next unit within so many seconds of their last answer is still at the same visit.
 VISIT_GAP = 1800.0
-#: More answers than this say no more about times than so many do.
-MOST_ANSWERS = 5000
 #: How many earlier runs are read, the latest first.
 MOST_RUNS = 5
 #: What stands before the work, as the database calls it; and what of that is done before anything of it is taken.
@@ -151,7 +157,7 @@ def _read(database: Database, runs: Sequence[TaskRun], simulated: set[str], curr
             by_run[row["task_run_id"]].append(row)
     seen = [_seen(run, by_run[run.task_run_id], units, now) for run in runs]
     own = [row for row in units.values() if row["worker_id"] not in simulated]
-    decided = [row["status"] for row in own if row["status"] in _DECIDED]
+    decided = [row["status"] for row in own if row["status"] in UNIT_REVIEWED]
     checks, screenings = _count_gates(database, ids, simulated)
     bonuses, most = _bonuses(database, ids, simulated, currency)
     answers = sum(len(visit.seconds) for run in seen for visit in run.visits)
@@ -168,9 +174,6 @@ def _read(database: Database, runs: Sequence[TaskRun], simulated: set[str], curr
         bonuses=_spread(bonuses, answers),
         rehearsed_bonus=most,
     )
-
-
-_DECIDED = frozenset(one.value for one in (UnitStatus.ACCEPTED, UnitStatus.REJECTED, UnitStatus.SOFT_REJECTED))
 
 
 def _seen(run: TaskRun, agents: Sequence[JSONObject], units: dict[str, JSONObject], now: float) -> SeenRun:

@@ -58,9 +58,10 @@ class Ledger:
         Returns
         -------
         pandas.DataFrame
-            Columns `LEDGER_COLUMNS`. ``kind`` is reward (of a unit, or where there are visits, of a visit), bonus or
-            waiting. ``amount`` is in the currency's own unit, without fees; ``fees`` are what the crowd takes on top,
-            taxes included, and NaN where that is not known. ``status`` is owed (intended), sending (asked for), sent
+            Columns `LEDGER_COLUMNS`. ``kind`` is reward (of a unit, or where there are visits, of a visit),
+            compensation (a reward, or a part of one, that is paid beside the visit), bonus or waiting. ``amount`` is in
+            the currency's own unit, without fees; ``fees`` are what the crowd takes on top, taxes included, and NaN
+            where that is not known. ``status`` is owed (intended), sending (asked for), sent
             (taken by the crowd, or marked as paid), confirmed (seen in the crowd's books), failed or cancelled;
             ``in_doubt`` tells that it was asked for and nobody heard whether it was made: `settle` says. ``reference``
             is what the crowd calls it, and ``key`` what makes it happen once.

@@ -18,21 +18,21 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import ConfigError, ConflictError, UsageError, WorldError
 from mephisto_nb.frames.frames import make_frame
-from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.frames.run_frames import RunFrames, has_ended
 from mephisto_nb.kernel.recruiting.study import CLOSED, KEPT, RunMemory
-from mephisto_nb.kernel.visits.telling import end_of_row, tell
+from mephisto_nb.kernel.visits.telling import end_of_row, note_told_of_stored, tell
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.changes import AddPayment, ChangePayment, Changes, NoteVisitTold
+from mephisto_nb.model.changes import AddPayment, ChangePayment, Changes
 from mephisto_nb.model.crowd import CrowdVisit
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Event, Payment
-from mephisto_nb.model.states import PaymentKind, PaymentStatus
+from mephisto_nb.model.states import PAYMENT_OF_WORK, PaymentKind, PaymentStatus
 from mephisto_nb.model.task_run_args import make_visit_rules
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.recruiter import Recruiter
 from mephisto_nb.rules.reconciling import Difference, DifferenceKind, OurPayment, OurVisit, Repair, compare
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.visit_steps import TOLD, note_told
+from mephisto_nb.rules.visit_steps import note_told
 from mephisto_nb.rules.visits import end
 from mephisto_nb.utils.calling import face
 from mephisto_nb.utils.garbage import no_collection
@@ -55,8 +55,6 @@ _S = PaymentStatus
 #: What the key of a visit's pay ends with that somebody else has given; as all that is booked for a visit, it has a
 #: number.
 _REWARD = "reward:0"
-#: Kinds of payments that are a visit's reward, or part of it.
-_OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
 #: By which ways a payment comes to be confirmed.
 _WAYS = {_S.OWED: (_S.SENT, _S.CONFIRMED), _S.SENDING: (_S.CONFIRMED,), _S.SENT: (_S.CONFIRMED,)}
 
@@ -111,8 +109,7 @@ def rules_of(run: RunFrames) -> VisitRules | None:
 
 async def close_if_over(run: RunFrames, recruiter: Recruiter) -> None:
     """Close the study of a run that has ended, where that could not be done at its end. Raises `WorldError`."""
-    is_over = run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())
-    if run.engine is not None or not is_over:
+    if run.engine is not None or not has_ended(run):
         return
     memory = RunMemory(run.task_run_id, run.database, run.writer)
     await memory.load()
@@ -169,7 +166,6 @@ def _read_ours(run: RunFrames, rows: Mapping[str, JSONObject]) -> Iterable[OurVi
             done=row["done"],
             began_at=row["begun_at"],
             ended_at=row["ended_at"],
-            told_at=row["told_at"],
             reward=rewards.get(row["visit_id"]),
             bonuses=tuple(bonuses.get(row["visit_id"], ())),
         )
@@ -293,9 +289,7 @@ class Repairer:
         if self._run.engine is not None:
             await self._run.engine.do(partial(note_told, visit_id=visit_id))
             return
-        now = self._run.clock.now()
-        event = Event(now, "visit", visit_id, None, None, TOLD, "operator")
-        await self._run.writer.commit(Changes(self._run.task_run_id, [NoteVisitTold(visit_id, now)], [event]))
+        await note_told_of_stored(self._run.task_run_id, visit_id, self._run.writer, self._run.clock)
 
     async def _book(self, difference: Difference) -> str:
         amount, visit_id = difference.amount, difference.visit_id or ""
@@ -330,7 +324,7 @@ class Repairer:
         if amount is None or difference.payment_id is None:
             return "there is no such payment"
         rows = await in_thread(self._run.database.reviews.read_payments, [self._run.task_run_id])
-        number = sum(row["visit_id"] == visit_id and row["kind"] in _OF_REWARD for row in rows)
+        number = sum(row["visit_id"] == visit_id and row["kind"] in PAYMENT_OF_WORK for row in rows)
         now = self._run.clock.now()
         payment = Payment(
             payment_id=new_id(),

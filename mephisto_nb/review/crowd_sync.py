@@ -12,7 +12,7 @@ from typing import Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.frames.run_frames import RunFrames, has_ended
 from mephisto_nb.kernel.visits.telling import tell_later
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
@@ -77,8 +77,7 @@ async def tell_crowd_of(run: RunFrames, unit_ids: Sequence[str]) -> dict[str, li
 async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:
     """Tell the crowd how visits have ended of which it has not heard, where no kernel drives their run any more."""
     exits, key = provider.exits, f"visits of {run.task_run_id}"
-    is_over = run.task_run.ended_at is not None or (run.live is not None and run.live.over.is_set())
-    if exits is None or not exits.TELLS_CROWD or not is_over or key in run.crowd.in_flight:
+    if exits is None or not exits.TELLS_CROWD or not has_ended(run) or key in run.crowd.in_flight:
         return []
     rules = make_visit_rules(settings_from_dict(run.task_run.config).task, serves_again=provider.SERVES_AGAIN)
     run.crowd.in_flight.add(key)

@@ -15,7 +15,6 @@ _SLICE = 256 * 1024
 _TELLING = 2048
 _STRUCTURE, _BRACKETS, _SPACE = b"[]{},:", b"[]{}", b" \t\r\n"
 _NO_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
-_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 #: How each bracket changes the depth, as a signed byte.
 _STEPS = bytes.maketrans(_BRACKETS, bytes([1, 255, 1, 255]))
 _APART = bytes.maketrans(_STRUCTURE, b" " * len(_STRUCTURE))

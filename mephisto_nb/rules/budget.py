@@ -125,8 +125,8 @@ def decide(wanted: Wanted, budgets: Sequence[tuple[Budget, Booked]]) -> BudgetDe
     --------
     >>> limit = Budget(BudgetScope.TASK, "moods", Money.of(10), "config.yml")
     >>> each = Money.of("0.12")
-    >>> str(decide(Wanted("launching 100 units", each * 100, 100, each), [(limit, Booked(Money(0), Money(0)))]))[-60:]
-    'to at most 83, or raise the budget (config.yml).'[-60:]
+    >>> decide(Wanted("launching 100 units", each * 100, 100, each), [(limit, Booked(Money(0), Money(0)))]).mend
+    'Lower the number of units to at most 83, or raise the budget (config.yml).'
     """
     currency = wanted.amount.currency
     own = [(budget, booked) for budget, booked in budgets if budget.limit.currency == currency]

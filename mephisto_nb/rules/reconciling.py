@@ -6,7 +6,7 @@ A crowd is slow, and tells of things late and out of order: what may still settl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,7 +76,7 @@ class OurPayment:
 
 @dataclass(frozen=True, slots=True)
 class OurVisit:
-    """A visit as we have it. Of the units asked `done` were sent; `told_at` is when the crowd was told of its end."""
+    """A visit as we have it: `done` units of it were sent, and its `outcome` is None where it goes on."""
 
     visit_id: str
     registration_id: str
@@ -85,7 +85,6 @@ class OurVisit:
     done: int
     began_at: float
     ended_at: float | None = None
-    told_at: float | None = None
     reward: OurPayment | None = None
     bonuses: tuple[OurPayment, ...] = ()
 
@@ -275,12 +274,3 @@ def _said(visit: OurVisit) -> str:
 def _there(other: CrowdVisit) -> str:
     code = f" with the code {other.code[:40]!r}" if other.code else ""
     return f"is {other.status.value}{code}"
-
-
-def sums(visits: Sequence[CrowdVisit], currency: str) -> Mapping[str, Money]:
-    """Return what a crowd says it has paid: ``rewards`` and ``bonuses``."""
-    zero = Money(0, currency)
-    return {
-        "rewards": sum((one.paid for one in visits if one.paid is not None and one.status in _PAID), zero),
-        "bonuses": sum((bonus for one in visits for bonus in one.bonuses), zero),
-    }

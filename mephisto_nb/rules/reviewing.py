@@ -19,7 +19,7 @@ from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
     PAYMENT_GONE,
     UNIT_ANSWERED,
-    UNIT_PAYABLE,
+    UNIT_PAID_FOR,
     UNIT_REVIEWED,
     UNIT_TRANSITIONS,
     UNIT_WAYS_BACK,
@@ -33,9 +33,6 @@ from mephisto_nb.rules.visit_pay import pay_visits
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
-
-#: Units whose worker has been promised their pay.
-_PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 
 
 def decide(
@@ -129,7 +126,7 @@ def _decide_on(
 
     step.change_unit(unit, decision.verdict, why, decision.who, agent)
     step.change_agent(agent, AGENT_OF_DECIDED[decision.verdict], why, decision.who)
-    earns = decision.verdict in _PAID_FOR and before not in _PAID_FOR and not is_paid and agent.visit_id is None
+    earns = decision.verdict in UNIT_PAID_FOR and before not in UNIT_PAID_FOR and not is_paid and agent.visit_id is None
     nothing = Money(0, unit.pay_amount.currency)
     reward, bonus = unit.pay_amount if earns else nothing, decision.bonus or nothing
     review = Review(
@@ -218,7 +215,7 @@ def _why_not_back(unit: Unit, kept: KeptReview, agent: Agent, visit_pay: Payment
         return DECIDED
     if kept.review.before not in UNIT_WAYS_BACK[unit.status]:
         return f"is {_said(unit.status)}, from where no way leads back to {_said(kept.review.before)}"
-    pays = kept.review.after in _PAID_FOR and kept.review.before not in _PAID_FOR and agent.visit_id is None
+    pays = kept.review.after in UNIT_PAID_FOR and kept.review.before not in UNIT_PAID_FOR and agent.visit_id is None
     if pays and unit.pay_amount and kept.review.reward_payment_id is None:
         return "it was paid for elsewhere, which cannot be taken back"
     if visit_pay is not None:

@@ -9,16 +9,20 @@ from mephisto_nb.errors import UsageError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.records import Unit
-from mephisto_nb.model.states import PAYMENT_COUNTS, UNIT_PAYABLE, UNIT_REVIEWED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import (
+    PAYMENT_COUNTS,
+    UNIT_PAID_FOR,
+    UNIT_REVIEWED,
+    PaymentKind,
+    PaymentStatus,
+    UnitStatus,
+)
 from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitBooks, VisitRules, VisitShare, VisitStanding
 from mephisto_nb.rules import people
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.run_state import RunState
     from mephisto_nb.rules.step import Step
-
-_ACCEPTED = UNIT_PAYABLE - {UnitStatus.COMPLETED}
-
 
 #: These are no way of stopping: what was sent before them does not make a visit a short one.
 _TURNED_AWAY = frozenset({Outcome.SCREENED_OUT, Outcome.QUOTA_FULL, Outcome.FAILED_CHECKS})
@@ -135,20 +139,20 @@ def due_for(step: Step, visit: Visit) -> VisitShare | None:
     """Return which share of its reward a visit is worth as its answers stand; None: it goes on."""
     if visit.outcome is None:
         return None
-    units = list(units_of(step.state, visit))
-    accepted, decided = sum(map(_is_accepted, units)), sum(map(_is_decided, units))
+    accepted, decided = _count_decisions(units_of(step.state, visit))
     return share_due(visit, step.state.rules.visits or VisitRules(), accepted, decided)
 
 
 def standing_of(state: RunState, visit: Visit, *, is_booked: bool) -> VisitStanding:
     """Return how a visit stands; `is_booked` tells whether it was paid, or is owed something."""
     units = list(units_of(state, visit))
+    accepted, decided = _count_decisions(units)
     return VisitStanding(
         reward=visit.reward,
         asked=visit.asked,
         done=visit.done,
-        accepted=sum(map(_is_accepted, units)),
-        decided=sum(map(_is_decided, units)),
+        accepted=accepted,
+        decided=decided,
         waiting=sum(unit.is_real and unit.status is UnitStatus.COMPLETED for unit in units),
         at_work=sum(unit.status is UnitStatus.ASSIGNED for unit in units),
         outcome=visit.outcome,
@@ -192,13 +196,21 @@ def worth(reward: Money, due: VisitShare) -> Money:
     return Money(-(-parts // due.fraction.denominator), reward.currency).rounded_up()
 
 
-def _is_accepted(unit: Unit) -> bool:
-    """Units of gates, which nobody has to review, count as accepted until somebody rejects them."""
-    return unit.status in _ACCEPTED or (not unit.is_real and unit.status is UnitStatus.COMPLETED)
+def is_accepted(status: UnitStatus, *, is_real: bool) -> bool:
+    """Return whether a unit counts as accepted: those of gates, which nobody has to review, until one is rejected."""
+    return status in UNIT_PAID_FOR or (not is_real and status is UnitStatus.COMPLETED)
 
 
-def _is_decided(unit: Unit) -> bool:
-    return unit.status in UNIT_REVIEWED or not unit.is_real
+def is_decided(status: UnitStatus, *, is_real: bool) -> bool:
+    """Return whether nobody has to decide on a unit any more."""
+    return status in UNIT_REVIEWED or not is_real
+
+
+def _count_decisions(units: Iterable[Unit]) -> tuple[int, int]:
+    """Return how many units were accepted, and how many were decided on at all."""
+    stands = [(unit.status, unit.is_real) for unit in units]
+    accepted = sum(is_accepted(status, is_real=is_real) for status, is_real in stands)
+    return accepted, sum(is_decided(status, is_real=is_real) for status, is_real in stands)
 
 
 def _key(visit_id: str, number: int) -> str:

@@ -37,7 +37,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.states import PAYMENT_COUNTS, AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import (
+    PAYMENT_COUNTS,
+    PAYMENT_OF_WORK,
+    AgentStatus,
+    Gate,
+    PaymentKind,
+    PaymentStatus,
+    UnitStatus,
+)
 from mephisto_nb.model.visits import Short
 
 # -- JSON
@@ -435,9 +443,7 @@ payments = Table(
     _one_of("status", [status.value for status in PaymentStatus]),
 )
 #: Payments that pay for answers, or visits, and that were made or are to be.
-COUNTS_AS_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(
-    [PaymentKind.REWARD, PaymentKind.COMPENSATION]
-)
+COUNTS_AS_PAY = payments.c.status.in_(sorted(PAYMENT_COUNTS)) & payments.c.kind.in_(sorted(PAYMENT_OF_WORK))
 
 reviews = Table(
     "reviews",

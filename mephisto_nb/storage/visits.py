@@ -13,14 +13,11 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.states import UNIT_PAYABLE, UNIT_REVIEWED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PAYMENT_OF_WORK, PaymentStatus, UnitStatus
 from mephisto_nb.model.visits import BookedPay, Short, UnvouchedArrival, Visit, VisitBooks, VisitStanding
+from mephisto_nb.rules.visit_pay import is_accepted, is_decided
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.tables import dump, in_chunks, read_money
-
-#: Kinds of payments that are a visit's reward, or part of it.
-_OF_REWARD = (PaymentKind.REWARD.value, PaymentKind.COMPENSATION.value)
-_PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 
 _END_VISIT = (
     update(t.visits)
@@ -130,7 +127,9 @@ def load_books(
         done = select(u.unit_id).join(t.agents, u.agent_id == a.agent_id).where(a.visit_id.in_(some))
         units += connection.execute(done).scalars()
         paid = select(p.visit_id, p.payment_id, p.amount, p.currency, p.status, p.key)
-        paid = paid.where(p.visit_id.in_(some), p.kind.in_(_OF_REWARD)).order_by(p.created_at, p.payment_id)
+        paid = paid.where(p.visit_id.in_(some), p.kind.in_(sorted(PAYMENT_OF_WORK))).order_by(
+            p.created_at, p.payment_id
+        )
         for visit_id, payment_id, amount, currency, status, key in connection.execute(paid):
             number = int(key.rpartition(":")[2])
             pay = BookedPay(payment_id, number, read_money(amount, currency), PaymentStatus(status))
@@ -233,8 +232,8 @@ def _standing(row: Any, counts: Sequence[tuple[UnitStatus, bool, int]], booked: 
         reward=read_money(row.reward, row.currency),
         asked=row.asked,
         done=row.done,
-        accepted=number(lambda one, real: one in _PAID_FOR or (not real and one is UnitStatus.COMPLETED)),
-        decided=number(lambda one, real: one in UNIT_REVIEWED or not real),
+        accepted=number(lambda one, real: is_accepted(one, is_real=real)),
+        decided=number(lambda one, real: is_decided(one, is_real=real)),
         waiting=number(lambda one, real: real and one is UnitStatus.COMPLETED),
         at_work=number(lambda one, _: one is UnitStatus.ASSIGNED),
         outcome=None if row.outcome is None else Outcome(row.outcome),

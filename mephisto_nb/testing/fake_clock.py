@@ -12,8 +12,10 @@ from mephisto_nb.ports.clock import Timer
 from mephisto_nb.utils import steady_time
 
 
-@dataclass(order=True)
-class _FakeTimer:
+@dataclass(order=True, slots=True)
+class TurnOfClock:
+    """What a clock calls once it is `when`; of what is due at the same time, the lower number first."""
+
     when: float
     number: int
     callback: Callable[[], None] | None = field(compare=False)
@@ -43,7 +45,7 @@ class FakeClock:
     def __init__(self, now: float | None = None) -> None:
         self._now = steady_time.now() if now is None else now
         self._wall_offset = 0.0
-        self._timers: list[_FakeTimer] = []
+        self._timers: list[TurnOfClock] = []
         self._numbers = itertools.count()
 
     def now(self) -> float:
@@ -54,7 +56,7 @@ class FakeClock:
         """Call `callback` when the clock has come to `when`; soon, if that has passed."""
         if when <= self._now:
             return asyncio.get_running_loop().call_soon(callback)
-        timer = _FakeTimer(when, next(self._numbers), callback)
+        timer = TurnOfClock(when, next(self._numbers), callback)
         heapq.heappush(self._timers, timer)
         return timer
 

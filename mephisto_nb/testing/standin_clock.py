@@ -8,25 +8,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 from mephisto_nb.ports.clock import Clock, SystemClock, Timer
+from mephisto_nb.testing.fake_clock import TurnOfClock
 
 #: The clock below rings when a sum of floats says: what is so near (seconds) is due.
 _CLOSE = 1e-5
 #: Whether whoever runs is counted as busy: what others wait for is no matter of this clock.
 _counted: ContextVar[bool] = ContextVar("counted", default=False)
-
-
-@dataclass(order=True, slots=True)
-class _Due:
-    when: float
-    number: int
-    callback: Callable[[], None] | None = field(compare=False)
-
-    def cancel(self) -> None:
-        """Call it off."""
-        self.callback = None
 
 
 class StandInClock:
@@ -54,7 +43,7 @@ class StandInClock:
         self._base: Clock = base or SystemClock()
         self._is_real = base is None
         self._ahead = 0.0
-        self._due: list[_Due] = []
+        self._due: list[TurnOfClock] = []
         self._numbers = itertools.count()
         self._timer: Timer | None = None
         self._timer_for = 0.0
@@ -75,7 +64,7 @@ class StandInClock:
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once it is `when`."""
-        due = _Due(when, next(self._numbers), callback)
+        due = TurnOfClock(when, next(self._numbers), callback)
         heapq.heappush(self._due, due)
         self._arm()
         return due

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
 #: Letters which an older rule for names in other alphabets, the one that Python knows, replaces or leaves out.
 _READ_OTHERWISE = frozenset("ß\u1e9eς\u200c\u200d")
-_PORT = re.compile(r":[0-9]{1,5}", re.ASCII)
 _SCHEMES = {"http": 80, "https": 443}
 #: What may show a page in a frame, as the header Content-Security-Policy spells it.
 _FRAMING = re.compile(

@@ -10,6 +10,8 @@ from tests.docs.pages import Page, pages
 
 PACKAGE = Path(mephisto_nb.__file__).parent
 [CONTRIBUTING] = [page for page in pages() if page.name == "CONTRIBUTING.md"]
+#: The folders whose folders are named as well.
+ROOMS = ("display", "kernel", "providers", "rules", "testing")
 #: What is in the package and needs no line in a map.
 UNNAMED = {"__init__.py", "py.typed", "__pycache__"}
 
@@ -26,8 +28,8 @@ def test_the_map_names_what_is_in_the_package() -> None:
 
 
 def test_the_map_names_the_kernels_modules_and_the_inner_rooms() -> None:
-    rooms = {f"{room}/{path.name}/" for room in ("display", "kernel", "rules") for path in (PACKAGE / room).iterdir()
-             if (path / "__init__.py").is_file()}  # fmt: skip
+    inner = [path for room in ROOMS for path in (PACKAGE / room).iterdir() if (path / "__init__.py").is_file()]
+    rooms = {f"{path.parent.name}/{path.name}/" for path in inner}
     modules = {f"kernel/{path.name}" for path in (PACKAGE / "kernel").glob("[!_]*.py")}
     assert (rooms | modules) - set(mapped(CONTRIBUTING)) == set()
 

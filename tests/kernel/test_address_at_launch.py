@@ -68,7 +68,7 @@ async def test_an_address_that_is_not_reached_from_here_is_judged_by_itself(
 async def test_what_may_go_wrong_is_noted(
     recruit: Recruit, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mephisto_nb.kernel.outside.tunnels._SHARED", ("127.0.0.1",))
+    monkeypatch.setattr("mephisto_nb.kernel.outside.address_itself._SHARED", ("127.0.0.1",))
     run = await recruit(operator)
     (noted,) = noted_of(run)
     assert noted.startswith(f"Of {run.url}, the address: 127.0.0.1 is a name that many strangers share")

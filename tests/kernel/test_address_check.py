@@ -13,8 +13,8 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import LaunchError
-from mephisto_nb.kernel.outside import tunnels
 from mephisto_nb.kernel.outside.address_check import CheckTimes, check_address
+from mephisto_nb.kernel.outside.address_itself import judge_address
 from mephisto_nb.kernel.outside.address_report import AddressFinding, AddressReport, Fitness
 from mephisto_nb.kernel.outside.asking import PublicSite
 from mephisto_nb.utils.addresses import read_address
@@ -361,12 +361,23 @@ async def test_https_where_none_is_spoken_is_found(router: RouterProcess) -> Non
 
 
 def judged(url: str, *, allow_local: bool = False) -> list[AddressFinding]:
-    return list(tunnels.judge_address(read_address(url), allow_local=allow_local))
+    return list(judge_address(read_address(url), allow_local=allow_local))
 
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "127.0.0.1", "[::1]", "192.168.1.7", "10.1.2.3", "100.64.0.9", "lab", "a.local", "a.localhost"],
+    [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "192.168.1.7",
+        "10.1.2.3",
+        "100.64.0.9",
+        "lab",
+        "a.local",
+        "a.localdomain",
+        "a.localhost",
+    ],
 )
 def test_a_local_address_is_refused_for_a_crowd(host: str) -> None:
     (why,) = judged(f"https://{host}")

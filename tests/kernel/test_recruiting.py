@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
-from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
+from mephisto_nb.model.crowd import CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.operator import Operator
@@ -60,6 +61,8 @@ async def test_a_launch_offers_what_the_run_needs(operator: Operator, market: Ma
     kept = parts_of(run).database.runs.read_crowd_memory(run.task_run_id)
     assert kept["study_id"] == "s1"
     assert (kept["study"]["stage"], kept["study"]["places"]) == ("open", 3)
+    # No place may cost more than what is asked of the budgets for it.
+    assert 3 * kept["study"]["each"] >= market.quote.total.thousandths > 3 * (kept["study"]["each"] - 1)
 
 
 async def test_what_the_crowd_would_refuse_is_not_launched(operator: Operator, market: Market, data_dir: Path) -> None:
@@ -128,11 +131,14 @@ async def test_a_run_that_is_shut_down_sends_for_nobody_more(operator: Operator,
     assert stage(run) == "closed"
 
 
-async def test_the_end_of_a_run_does_not_hang_on_its_crowd(operator: Operator, market: Market) -> None:
+async def test_the_end_of_a_run_does_not_hang_on_its_crowd(
+    operator: Operator, market: Market, caplog: pytest.LogCaptureFixture
+) -> None:
     run = await launch(operator)
     market.fails["close"] = CrowdError("The crowd is away.")
     await run.force_shutdown()
     assert (run.status, stage(run)) == ("ended", "open")
+    assert caplog.text.count("could not be closed") == 1
 
 
 async def test_visits_that_ended_without_their_work_get_others(
@@ -146,9 +152,28 @@ async def test_visits_that_ended_without_their_work_get_others(
         await ann.do(1)
         market.put("s-ann", S.SUBMITTED)
         await ann.give_back(await ann.take())
+        await parts_of(run).link.catch_up()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert market.asked == ["quote", "open"]  # it is not asked at each step
         clock.advance(31)
         await market.heard("places 3")
     assert market.asked[2:] == ["study", "visits", "places 3"]
+
+
+async def test_what_the_crowd_has_free_is_not_asked_for_again(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    async with people_of(run) as person:
+        ann = person("ann")
+        await ann.do(1)
+        await ann.give_back(await ann.take())
+        market.put("s-ann", S.RETURNED)  # which we have not heard of
+        clock.advance(31)
+        await market.heard("visits")
+        await its_turn(run)
+    assert market.asked == ["quote", "open", "study", "visits"]
 
 
 async def test_a_place_that_was_given_back_needs_no_other(
@@ -187,8 +212,8 @@ async def test_a_budget_that_has_no_room_for_places_is_told(
         clock.advance(31)
         await market.heard("visits")
         await its_turn(run)
-    (told,) = [text for text in run.attention if "more places" in text]
-    assert "The run needs 1 more places at its crowd" in told
+    (told,) = [text for text in run.attention if "more place" in text]
+    assert "The run needs 1 more place at its crowd" in told
     assert not [one for one in market.asked if one.startswith("places")]
 
 
@@ -242,16 +267,48 @@ async def test_a_crowd_that_is_away_at_a_restart_harms_nothing(
     await market.heard("open", 3)
 
 
-async def test_what_somebody_did_at_the_crowd_is_told(operator: Operator, market: Market) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (StudyStatus.PAUSED, "was paused at its crowd, not from here"),
+        (StudyStatus.FULL, "was stopped at its crowd, not from here"),
+        (StudyStatus.OVER, "is over at its crowd"),
+    ],
+)
+async def test_what_somebody_did_at_the_crowd_is_told(
+    operator: Operator, market: Market, status: StudyStatus, words: str
+) -> None:
     run = await launch(operator)
-    market.study = replace(market.study, status=StudyStatus.PAUSED, page="https://crowd.example/s1")
+    market.study = replace(market.study, status=status, page="https://crowd.example/s1")
     study = parts_of(run).study
     assert study is not None
     study.look_again()
     await market.heard("study")
     await its_turn(run)
     (told,) = run.attention
-    assert told.startswith("The study (https://crowd.example/s1) was paused at its crowd, not from here")
+    assert told.startswith(f"The study (https://crowd.example/s1) {words}, so nobody is sent")
+
+
+async def test_a_study_that_was_paused_from_here_is_no_surprise(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    await run.steering.pause_launching()
+    await market.heard("pause")
+    await its_turn(run)
+    parts_of(run).study.look_again()  # type: ignore[union-attr]
+    await market.heard("study")
+    await its_turn(run)
+    assert (run.attention, market.study.status) == ([], StudyStatus.PAUSED)
+
+
+async def test_a_study_whose_places_are_all_taken_was_stopped_by_nobody(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    taken = market.study.places
+    market.study = replace(market.study, status=StudyStatus.FULL, places_taken=taken)
+    market.visits = {f"s-{n}": CrowdVisit(f"s-{n}", f"{n}", S.RESERVED) for n in range(taken)}
+    parts_of(run).study.look_again()  # type: ignore[union-attr]
+    await market.heard("study")
+    await its_turn(run)
+    assert run.attention == []
 
 
 async def test_what_was_not_offered_yet_the_next_kernel_offers(

@@ -10,12 +10,13 @@ import pytest
 
 from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.kernel.visits import telling
+from mephisto_nb.model.outcomes import VisitEnd
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
-from tests.kernel.visiting import Town, launch_visits, people_of
+from tests.kernel.visiting import Town, TownExits, launch_visits, people_of
 
 
 def outcome_of(details: dict[str, Any]) -> tuple[str, str, int]:
@@ -183,6 +184,34 @@ async def test_a_crowd_that_is_closed_is_told_later(timed_operator: Operator, cl
     assert town.told == [("s-ann", "completed")]
 
 
+async def test_a_crowd_that_stays_closed_is_told_after_growing_pauses(
+    timed_operator: Operator, clock: FakeClock, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+
+    async def finish(_: TownExits, end: VisitEnd) -> None:
+        attempts.append(end.registration_id)
+        raise WorldError("the crowd is closed")
+
+    async def tried() -> int:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return len(attempts)
+
+    monkeypatch.setattr(TownExits, "finish", finish)
+    run = await launch_visits(timed_operator, 3)
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await person("ann").ask()
+        await parts_of(run).link.catch_up()
+        for number, pause in enumerate((telling.FIRST, 2 * telling.FIRST, 4 * telling.FIRST), 1):
+            clock.advance(pause - 1)
+            assert await tried() == number
+            clock.advance(1)
+            assert await tried() == number + 1
+    monkeypatch.undo()
+
+
 async def test_what_a_kernel_did_not_tell_the_next_one_tells(
     make_operator: Callable[..., Operator], town: Town
 ) -> None:
@@ -279,6 +308,16 @@ async def test_a_crowd_that_cannot_be_asked_is_asked_again(operator: Operator, t
         del town.vouch["ann"]
         assert (await person("ann").ask())["agent_id"] is not None
     assert town.asked == ["ann", "ann"]
+    assert run.attention == []  # it is no fault of ours
+
+
+async def test_who_was_vouched_for_and_waits_for_work_is_not_asked_about_again(operator: Operator, town: Town) -> None:
+    run = await launch_visits(operator, 1)
+    async with people_of(run) as person:
+        await person("bob").take()
+        for _ in range(2):
+            assert (await person("ann").ask())["may_pass"]
+    assert town.asked == ["bob", "ann"]
 
 
 async def test_who_waits_to_be_vouched_for_outlasts_a_kernel(

@@ -168,6 +168,10 @@ async def test_what_was_refused_before_is_asked_for_again(
         await idle(timed_operator, run)
         assert market.asked.count("approve s-ann") == 2
         del market.fails["approve"]
+        await tell(run, "s-ann")  # who is at work there still can be paid nothing
+        clock.advance(bookkeeping.TOGETHER)
+        await idle(timed_operator, run)
+        assert market.asked.count("approve s-ann") == 2
         market.put("s-ann", S.SUBMITTED)
         await tell(run, "s-ann")
         clock.advance(bookkeeping.TOGETHER)
@@ -207,6 +211,36 @@ async def test_books_that_cannot_be_read_are_read_later(
     clock.advance(bookkeeping.FIRST + 1)
     await idle(timed_operator, run)
     assert (run.attention, run.status) == ([], "live")
+
+
+async def test_a_crowd_that_is_away_is_asked_after_growing_pauses(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator)
+    market.fails["visits"] = CrowdError("The crowd is away.")
+    clock.advance(bookkeeping.EVERY_UNTOLD + 1)
+    await idle(timed_operator, run)
+    for number, pause in enumerate((bookkeeping.FIRST, 2 * bookkeeping.FIRST, 4 * bookkeeping.FIRST), 1):
+        clock.advance(pause - 1)
+        await idle(timed_operator, run)
+        assert market.asked.count("visits") == number
+        clock.advance(1)
+        await idle(timed_operator, run)
+        assert market.asked.count("visits") == number + 1
+
+
+async def test_one_visit_that_cannot_be_read_is_read_with_all_others(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator)
+    market.fails["visit"] = CrowdError("The crowd is away.")
+    await tell(run, "s-ann")
+    clock.advance(bookkeeping.TOGETHER)
+    await idle(timed_operator, run)
+    assert market.asked[2:] == ["visit s-ann"]
+    clock.advance(bookkeeping.FIRST)
+    await market.heard("visits")
+    assert market.asked.count("visit s-ann") == 1
 
 
 async def test_the_next_kernel_reads_everything_at_once(make_operator: Callable[..., Operator], market: Market) -> None:

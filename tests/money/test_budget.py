@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -10,7 +11,7 @@ import mephisto_nb as mnb
 from mephisto_nb.errors import BudgetExceededError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.money.budget import check_bonus, check_extension, check_raise, read_books
+from mephisto_nb.money.budget import check_bonus, check_places, check_raise, read_books
 from mephisto_nb.money.fees import FeeRate, read_rate
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
@@ -128,14 +129,24 @@ def test_a_raise_is_checked_by_what_it_adds(operator: Operator, write_config: Wr
     assert check_raise(database, run.run, FEE, 20, before, Money.of("0.01"), now).allowed
 
 
-def test_an_extension_is_checked_with_fees(operator: Operator, write_config: WriteConfig) -> None:
-    write_config("budget: {run: 9 USD}")
+def test_places_count_for_what_they_add_to_the_work_that_is_booked(
+    operator: Operator, write_config: WriteConfig
+) -> None:
+    write_config("budget: {run: 10 USD}")
     run, database = make_run(operator), operator._runs.database
-    add_units(run, UnitStatus.LAUNCHED, 20)
-    assert check_extension(database, run.run, FEE, 10, Money.of("0.25"), NOON).allowed
-    with pytest.raises(BudgetExceededError, match="at most 13,") as caught:
-        check_extension(database, run.run, FEE, 14, Money.of("0.25"), NOON)
-    assert getattr(caught.value.decision, "most", None) == 13
+    add_units(run, UnitStatus.LAUNCHED, 20)  # 5.00 is committed, and the places are for this work
+    assert check_places(database, run.run, 40, Money.of(10), NOON).allowed
+    with pytest.raises(BudgetExceededError, match=r"Offering 41 places of 'moods'.*comes to \$5.25"):
+        check_places(database, run.run, 41, Money.of("10.25"), NOON)
+
+
+def test_taxes_on_fees_are_counted(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 2 USD}")
+    run, database = make_run(operator), operator._runs.database
+    taxed = FeeRate(*read_rate((0.3, 0.5), "fee"), *read_rate((0.1, 0.2), "tax"))
+    assert (taxed.point, taxed.most) == (Decimal("0.4"), Decimal("0.60"))
+    with pytest.raises(BudgetExceededError, match=r"comes to \$3.20"):
+        check_bonus(database, run.run, taxed, [Money.of(2)], NOON)
 
 
 def test_bonuses_are_checked_together(operator: Operator, write_config: WriteConfig) -> None:

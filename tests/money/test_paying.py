@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError, OutcomeUnknown, WorldError
+from mephisto_nb.model.changes import AddPayment, Changes
+from mephisto_nb.model.money import Money
+from mephisto_nb.model.records import Payment
+from mephisto_nb.model.states import PaymentKind
+from mephisto_nb.model.states import PaymentStatus as P
 from mephisto_nb.money.paying import GIVEN_UP_AFTER
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.inside import watch
+from tests.inside import frames_of, watch
 from tests.review.answers import said, stored_run
 
 
@@ -160,6 +165,14 @@ async def test_a_person_says_what_became_of_it(
     assert paid().count("bonus") == times
 
 
+async def test_what_is_owed_is_in_no_doubt(run: Any, timed_operator: Operator) -> None:
+    ForgetfulDesk.answers = [WorldError("The account is empty.")]
+    await run.review.approve(worker="ann")
+    (payment,) = run.payments()["payment_id"]
+    with pytest.raises(ConflictError, match="is owed: there is nothing to settle"):
+        await timed_operator.ledger.settle(payment, paid=True)
+
+
 async def test_what_is_in_the_crowds_books_is_settled_for_good(run: Any, timed_operator: Operator) -> None:
     await run.review.approve(worker="ann")
     payment = run.payments()["payment_id"].iloc[0]
@@ -203,6 +216,78 @@ async def test_a_kernel_that_dies_while_it_asks_leaves_a_doubt(run: Any, clock: 
     clock.advance(1000)
     assert len(await run.review.tell_crowd()) == 1
     assert (statuses(run)["bonus"], paid()) == ("sending", ["approve", "bonus"])
+
+
+@pytest.mark.parametrize("ways", [[P.OWED], [P.OWED, P.CANCELLED]], ids=["owed", "cancelled"])
+async def test_money_that_is_gone_is_noted_whatever_it_was_for(
+    run: Any, timed_operator: Operator, clock: FakeClock, ways: list[P]
+) -> None:
+    settle = timed_operator._runs.database.reviews.settle_payments
+
+    async def take_back() -> None:
+        (id_,), before = run.payments()["payment_id"], P.SENDING
+        for after in ways:
+            assert settle([id_], before, after, clock.now(), "eve") == {id_}
+            before = after
+
+    ForgetfulDesk.answers = [take_back]
+    outcome = await run.review.approve(worker="ann")
+    assert f"was paid nonetheless ($0.25): it was {ways[-1]} again" in outcome["trouble"][0]
+    assert (statuses(run), paid()) == ({"reward": "sent"}, ["approve"])
+
+
+@pytest.mark.parametrize(("who", "is_twice"), [("eve", True), ("forgetful", False)])
+async def test_what_somebody_marks_as_paid_meanwhile_is_paid_twice(
+    run: Any, timed_operator: Operator, clock: FakeClock, who: str, is_twice: bool
+) -> None:
+    """But what another kernel has asked the same crowd for, which takes both for one, is not."""
+    settle = timed_operator._runs.database.reviews.settle_payments
+
+    async def mark() -> None:
+        settle(list(run.payments()["payment_id"]), P.SENDING, P.SENT, clock.now(), who)
+
+    ForgetfulDesk.answers = [mark]
+    outcome = await run.review.approve(worker="ann")
+    trouble = outcome["trouble"][0] or ""
+    assert trouble.endswith("was paid twice ($0.25): eve has marked it as paid in the very moment" if is_twice else "")
+    assert bool(trouble) == is_twice
+    assert statuses(run) == {"reward": "sent"}
+
+
+async def test_pay_for_answers_is_cleared_up_before_bonuses(
+    run: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crowds pay bonuses only for work that is approved, whichever was owed first."""
+    monkeypatch.setattr(ForgetfulDesk, "REPEATABLE", frozenset())
+    monkeypatch.setattr(ForgetfulDesk, "books", InBooks.NOT_PAID)
+    ForgetfulDesk.answers = [OutcomeUnknown("The connection was cut.")]
+    await run.review.approve(worker="ann")
+    (row,) = run.payments().to_dict("records")
+    bonus = Payment(
+        "b", "b", row["worker_id"], PaymentKind.BONUS, Money.of(1), "", 0.0, run.task_run_id, row["unit_id"]
+    )
+    frames = frames_of(run)
+    await frames.writer.commit(Changes(run.task_run_id, [AddPayment(replace(bonus, status=P.SENDING))]))
+    ForgetfulDesk.paid.clear()
+    clock.advance(GIVEN_UP_AFTER)
+    assert await run.review.tell_crowd() == []
+    assert paid() == ["approve", "bonus"]
+
+
+async def test_fees_that_were_quoted_are_kept_where_none_are_told_later(
+    run: Any, timed_operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def quote(_: CrowdDesk, works: Sequence[CrowdWork]) -> BonusQuote:
+        return BonusQuote(works, "a quote", Money.of("0.3"))
+
+    async def pay(_: CrowdDesk, __: BonusQuote) -> Receipt:
+        return Receipt()
+
+    monkeypatch.setattr(ForgetfulDesk, "quote_bonuses", quote)
+    monkeypatch.setattr(ForgetfulDesk, "pay_bonuses", pay)
+    await run.review.approve(bonus=0.5)
+    ledger = timed_operator.ledger().query("kind == 'bonus'")
+    assert (list(ledger["fees"]), set(ledger["reference"])) == ([0.15, 0.15], {"a quote"})
 
 
 async def test_bonuses_are_paid_in_one_batch_and_share_its_fees(run: Any, timed_operator: Operator) -> None:

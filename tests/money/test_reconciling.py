@@ -22,7 +22,7 @@ from mephisto_nb.testing.contracts._samples import SampleRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.utils.ids import new_id
 from tests.kernel.recruiting import Market, register_fair
-from tests.kernel.visiting import Town
+from tests.kernel.visiting import Town, TownExits
 from tests.money.people import settings
 
 S, P = CrowdVisitStatus, PaymentStatus
@@ -150,6 +150,14 @@ async def test_two_who_book_at_the_same_time_book_once(past: Past, market: Marke
     assert [kind for kind, *_ in past.payments()].count("bonus") == 2
 
 
+async def test_one_more_bonus_of_an_amount_that_was_booked_is_booked(past: Past, market: Market) -> None:
+    past.pay(past.visit("ann"), P.CONFIRMED)
+    for number in (1, 2, 3):
+        market.put("s-ann", S.APPROVED, paid=HALF, bonuses=(HALF,) * number)
+        assert (await past.face.reconcile.repair())["done"].all()
+        assert [kind for kind, *_ in past.payments()].count("bonus") == number
+
+
 async def test_one_of_two_equal_bonuses_is_ours(past: Past, market: Market) -> None:
     visit = past.visit("ann")
     past.pay(visit, P.CONFIRMED)
@@ -177,6 +185,29 @@ async def test_the_crowd_is_told_again_who_has_finished(past: Past, crowd: tuple
     assert past.face.visits().set_index("visit_id").loc[visit.visit_id, "told_at"] is not pd.NaT
 
 
+async def test_when_the_crowd_was_told_first_stays_known(past: Past, crowd: tuple[Market, Town]) -> None:
+    market, town = crowd
+    visit = past.visit("ann")
+    market.put("s-ann", S.ACTIVE)
+    for _ in range(2):
+        assert (await past.face.reconcile.repair())["done"].all()
+    assert len(town.told) == 2
+    assert past.face.visits()["told_at"].item().timestamp() == pytest.approx(visit.told_at)
+    assert past.face.events().empty
+
+
+async def test_a_crowd_that_is_told_by_its_people_alone_is_not_told(
+    past: Past, crowd: tuple[Market, Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market, town = crowd
+    monkeypatch.setattr(TownExits, "TELLS_CROWD", False)
+    past.visit("ann", told_at=None)
+    market.put("s-ann", S.ACTIVE)
+    (row,) = (await past.face.reconcile.repair()).to_dict("records")
+    assert (row["done"], town.told) == (False, [])
+    assert row["why"] == "this crowd is told by its people alone, who have not gone back to it"
+
+
 async def test_a_crowd_that_cannot_be_told_is_told_the_next_time(past: Past, crowd: tuple[Market, Town]) -> None:
     market, town = crowd
     town.is_open = False
@@ -199,6 +230,27 @@ async def test_what_a_person_has_to_say_is_left_to_them(past: Past, market: Mark
     assert [one["done"] for one in outcome] == [False, False]
     assert f"await operator.ledger.settle('{payment}', paid=True)" in outcome[0]["why"]
     assert "cannot ask anybody to return" in outcome[1]["why"]
+
+
+async def test_of_rows_that_are_alike_as_many_are_repaired_as_are_named(past: Past, market: Market) -> None:
+    past.pay(past.visit("ann"), P.CONFIRMED)
+    market.put("s-ann", S.APPROVED, paid=HALF, bonuses=(HALF, HALF))
+    rows = await past.face.reconcile()
+    assert len(await past.face.reconcile.repair(rows.head(1))) == 1
+    assert [kind for kind, *_ in past.payments()].count("bonus") == 1
+
+
+async def test_pay_for_a_visit_that_was_given_back_is_owed_in_its_place(past: Past, market: Market) -> None:
+    visit = past.visit("ann")
+    key, at = f"{past.sample.id}:visit:{visit.visit_id}:0", past.now - LONG_AGO
+    about = (PaymentKind.REWARD, HALF, "", at, past.sample.id)
+    past.sample.commit(c.AddPayment(Payment(new_id(), key, visit.worker_id, *about, visit_id=visit.visit_id)))
+    market.put("s-ann", S.RETURNED)
+    rows = await past.face.reconcile()
+    assert found(rows) == [("left there", "pay by bonus")]
+    for _ in range(2):
+        await past.face.reconcile.repair(rows)
+    assert sorted(past.payments()) == [("compensation", "owed", 0.5), ("reward", "cancelled", 0.5)]
 
 
 async def test_only_the_rows_that_are_named_are_repaired(past: Past, market: Market) -> None:

@@ -105,10 +105,10 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda one: repr(one)[:20])
-@pytest.mark.parametrize("role", PROLIFIC)
-def test_what_is_no_id_is_refused_in_words_for_people(role: str, hostile: str) -> None:
-    with pytest.raises(ValueError, match=r"Please open the task|by hand"):
-        arrive(prolific, PROLIFIC | {role: hostile})
+def test_what_is_no_id_is_refused_in_words_for_people(hostile: str) -> None:
+    for role in PROLIFIC:
+        with pytest.raises(ValueError, match=r"Please open the task|by hand"):
+            pytest.fail(f"{role} is taken: {arrive(prolific, PROLIFIC | {role: hostile})}")
 
 
 @pytest.mark.parametrize(

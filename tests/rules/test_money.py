@@ -107,3 +107,8 @@ def test_sums_are_by_currency_and_hold_nothing_that_is_zero() -> None:
     assert sums + Sums.of([Money.of(-4)]) == Sums.of([Money.of(2, "GBP")])
     assert sums.share(Decimal("0.25")) == Sums.of([Money.of(1), Money.of("0.5", "GBP")])
     assert (bool(sums), bool(Sums.of([Money(0)]))) == (True, False)
+
+
+def test_what_is_left_over_goes_to_the_largest_remainders() -> None:
+    parts = apportion(Money(10), [Money(1), Money(2), Money(4)])  # exactly 1 3/7, 2 6/7 and 5 5/7
+    assert [part.thousandths for part in parts] == [1, 3, 6]

@@ -286,6 +286,15 @@ async def test_workspaces_do_not_share_money(ask: Asker) -> None:
     assert (status, list(told["error"]["detail"])) == (400, ["reward"])  # 7.80 dollars an hour
 
 
+async def test_a_draft_is_in_a_project_always(prolific: ProlificStandIn, ask: Asker) -> None:
+    study_id = (await ask("POST", "/studies/", draft()))[1]["id"]
+    there = await ask("POST", "/workspaces/", {"title": "Other", "currency_code": "USD"})
+    for project, of in ((there[1]["projects"][0]["id"], there[1]["projects"][0]["id"]), (None, prolific.project_id)):
+        assert (await ask("PATCH", f"/studies/{study_id}/", {"project": project, "reward": 200}))[1]["project"] == of
+        listed = (await ask("GET", f"/projects/{of}/studies/"))[1]["results"]
+        assert [one["id"] for one in listed] == [study_id]
+
+
 @pytest.mark.parametrize("settings", [StandInSettings(requests_per_second=2)])
 async def test_a_limit_of_requests_is_per_second_of_its_time(prolific: ProlificStandIn, ask: Asker) -> None:
     for _ in range(2):

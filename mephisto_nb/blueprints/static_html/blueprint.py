@@ -128,6 +128,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     Examples
     --------
+    >>> from mephisto_nb import SharedTaskState
     >>> args = StaticHTMLBlueprintArgs(task_html="<p>${text}</p> <label>Mood <input name=mood required></label>")
     >>> blueprint = StaticHTMLBlueprint(args, SharedTaskState(static_task_data=[{"text": "What a day!"}]))
     >>> blueprint.assert_task_args()

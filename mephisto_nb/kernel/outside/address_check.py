@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from mephisto_nb.kernel.outside.address_itself import PUT_IN_FRONT, judge_address
 from mephisto_nb.kernel.outside.address_report import AddressReport, Findings
 from mephisto_nb.kernel.outside.asking import Answered, NotBelieved, PublicSite, Unanswered
 from mephisto_nb.kernel.outside.blame import (
@@ -29,11 +30,11 @@ from mephisto_nb.kernel.outside.blame import (
     why_not_believed,
     why_not_ours,
 )
-from mephisto_nb.kernel.outside.tunnels import PUT_IN_FRONT, is_local, judge_address
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.recruiter import Recruiter
 from mephisto_nb.utils import steady_time
+from mephisto_nb.utils.host_names import is_local
 from mephisto_nb.utils.patience import patience
 
 _DAY = 86_400.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mephisto_nb.errors import LaunchError
+from mephisto_nb.model.money import count
 from mephisto_nb.utils.logging import neutralise
 
 
@@ -112,12 +112,7 @@ class AddressReport:
 
     @property
     def _counted(self) -> str:
-        return f"{_count(self.errors, 'error')}, {_count(self.warnings, 'warning')}"
+        return f"{count(len(self.errors), 'error')}, {count(len(self.warnings), 'warning')}"
 
     def _of(self, fitness: Fitness) -> list[AddressFinding]:
         return [one for one in self.findings if one.fitness is fitness]
-
-
-def _count(found: Iterable[object], what: str) -> str:
-    number = len(list(found))
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urljoin, urlsplit
 
 from mephisto_nb.kernel.outside.asking import Answered, PublicSite
-from mephisto_nb.kernel.outside.tunnels import find_tunnel
+from mephisto_nb.utils.host_names import find_tunnel
 
 AT_PROXY = "Look at the settings of the proxy or tunnel in front of the router"
 LEAD_HERE = "Have the proxy or tunnel lead to the port of this run: mephisto.architect.port sets it."

@@ -15,7 +15,7 @@ from mephisto_nb.errors import BudgetExceededError, ConfigError
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
-from mephisto_nb.model.money import Money
+from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.ports.clock import Clock
@@ -266,7 +266,7 @@ class RunStudy:
             await self._ask_budget(wanted, cost)
         except BudgetExceededError as error:
             self.recruited.notes["places"] = (
-                f"The run needs {wanted - study.places} more places at its crowd, and no budget has room for them. "
+                f"The run needs {count(wanted - study.places, 'more place')} at its crowd, and no budget has room. "
                 f"{error} It is asked again in {ASK_AGAIN / 60:.0f} minutes."
             )
             return ASK_AGAIN
@@ -274,7 +274,7 @@ class RunStudy:
         self._places = study.places or wanted
         await self._keep(places=self._places)
         self.recruited.notes.pop("places", None)
-        self._mind_status(study)
+        self._mind_status(study, is_grown=True)
         return 0.0
 
     async def _count_coming(self) -> int:
@@ -297,13 +297,19 @@ class RunStudy:
         if self.recruited.spending is not None:
             await in_thread(self.recruited.spending.check_places, self.recruited.run, places, cost)
 
-    def _mind_status(self, study: CrowdStudy) -> None:
-        """Note where the study stands otherwise than the run: somebody has changed it at the crowd."""
+    def _mind_status(self, study: CrowdStudy, *, is_grown: bool = False) -> None:
+        """Note where the study stands otherwise than the run: somebody has changed it at the crowd.
+
+        One that `is_grown` has more places since a moment ago, which may let it go on a little later.
+        """
         where = f" ({study.page})" if study.page else ""
         said = ""
         if study.status is StudyStatus.OVER or study.status is StudyStatus.DRAFT:
             remedy = "End the run, or offer what is left by a new one: await run.shutdown()."
             said = f"The study{where} is {study.status.value} at its crowd, so nobody is sent any more. {remedy}"
+        elif study.status is StudyStatus.FULL and study.places_taken < study.places and not is_grown:
+            remedy = "Give it more places there, by which it goes on, or end the run: await run.shutdown()."
+            said = f"The study{where} was stopped at its crowd, not from here, so nobody is sent any more. {remedy}"
         elif study.status is StudyStatus.PAUSED and not self.kept.get("paused"):
             said = f"The study{where} was paused at its crowd, not from here, so nobody is sent. Resume it there."
         if said and count_visits_needed(self._engine.state):

@@ -186,10 +186,15 @@ async def tell_later(
         if trouble := await tell(exits, end_of_row(row, rules)):
             troubles.append(f"the end of a visit of {row['worker_name']}: {trouble}")
             continue
-        at = clock.now()
-        event = Event(at, "visit", row["visit_id"], None, None, TOLD, "operator")
-        await writer.commit(Changes(task_run_id, [NoteVisitTold(row["visit_id"], at)], [event]))
+        await note_told_of_stored(task_run_id, row["visit_id"], writer, clock)
     return troubles
+
+
+async def note_told_of_stored(task_run_id: str, visit_id: str, writer: DatabaseWriter, clock: Clock) -> None:
+    """Note that a crowd was told how a visit has ended, of a run that nobody drives."""
+    at = clock.now()
+    event = Event(at, "visit", visit_id, None, None, TOLD, "operator")
+    await writer.commit(Changes(task_run_id, [NoteVisitTold(visit_id, at)], [event]))
 
 
 def end_of_row(row: JSONObject, rules: VisitRules) -> VisitEnd:

@@ -31,6 +31,8 @@ _API = "/api/v1"
 _LONGEST_DETAIL, _DEEPEST_DETAIL = 500, 8
 #: No wait is longer, whatever an answer asks for (seconds).
 _LONGEST_RETRY_AFTER = 300.0
+#: No token is longer (characters): what is was copied from elsewhere.
+_LONGEST_TOKEN = 500
 _AGENT = "mephisto-nb"
 
 
@@ -397,9 +399,10 @@ def _encoded(body: JSON) -> bytes:
 def _check_token(token: Secret) -> None:
     """Raise `ConfigError` for what cannot be a token; the message does not hold it."""
     value = token.reveal()
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
+    if not 0 < len(value) <= _LONGEST_TOKEN or not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigError(
-            "Prolific's token is empty, or holds what no token does. Copy it anew from the page of API tokens there."
+            "Prolific's token is empty, or is none: those are letters and digits, in one line. Copy it anew from the "
+            "page of API tokens there."
         )
 
 

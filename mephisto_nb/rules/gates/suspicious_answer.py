@@ -145,7 +145,7 @@ def smooth(text: str) -> str:
 
     Examples
     --------
-    >>> smooth("  The cat\\nsat. ")
+    >>> smooth("  The cat\nsat. ")
     'the cat sat.'
     """
     return " ".join(text.casefold().split())

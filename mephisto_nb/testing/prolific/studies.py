@@ -40,10 +40,7 @@ _ACTIONS = {"PAUSE": ((ACTIVE,), PAUSED), "START": ((PAUSED,), ACTIVE), "STOP": 
 
 def create_study(world: ProlificWorld, given: JSONObject) -> StandInStudy:
     """Make a draft, or raise `ApiRefusal`."""
-    workspace = _workspace_for(world, given)
-    currency = world.books.accounts[workspace.id].currency
-    fields = checked_study(given, partial(exists, world), PER_HOUR[currency][0], world.settings.features)
-    fields["project"] = given.get("project") or next(iter(workspace.projects))
+    fields, workspace = _checked(world, given)
     made = StandInStudy(world.new_id(), fields, workspace.id, world.now(), StandInPrice(), StandInPrice())
     _set_prices(world, made)
     world.studies[made.id] = made
@@ -62,10 +59,8 @@ def clone_study(world: ProlificWorld, study: StandInStudy, block: bool) -> Stand
 def change_study(world: ProlificWorld, study: StandInStudy, given: JSONObject) -> None:
     """Change fields of a study: all of a draft, few of one that is published."""
     if study.status == UNPUBLISHED:
-        workspace = _workspace_for(world, {**study.fields, **given})
-        minimum = PER_HOUR[world.books.accounts[workspace.id].currency][0]
-        changed = checked_study({**study.fields, **given}, partial(exists, world), minimum, world.settings.features)
-        study.fields, study.workspace_id = {**changed, "project": changed["project"]}, workspace.id
+        study.fields, workspace = _checked(world, {**study.fields, **given})
+        study.workspace_id = workspace.id
         _set_prices(world, study)
         return
     frozen = [name for name in given if name in {*FIELDS, *RETIRED} - _STILL_OPEN]
@@ -139,6 +134,14 @@ def full_cost(study: StandInStudy) -> StandInPrice:
 
 def _paid_places(study: StandInStudy) -> int:
     return study.counts[APPROVED] + study.counts[PARTIALLY_APPROVED]
+
+
+def _checked(world: ProlificWorld, given: JSONObject) -> tuple[JSONObject, StandInWorkspace]:
+    """Return the fields of a draft, and the workspace that it is in; or raise `ApiRefusal`."""
+    workspace = _workspace_for(world, given)
+    minimum = PER_HOUR[world.books.accounts[workspace.id].currency][0]
+    fields = checked_study(given, partial(exists, world), minimum, world.settings.features)
+    return {**fields, "project": given.get("project") or next(iter(workspace.projects))}, workspace
 
 
 def _workspace_for(world: ProlificWorld, given: JSONObject) -> StandInWorkspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from decimal import Decimal
@@ -41,6 +42,25 @@ async def test_a_read_is_asked_again(api: ProlificAPI, prolific: Any, naps: Naps
 async def test_what_is_sent_once_is_no_method_that_is_repeated(api: ProlificAPI) -> None:
     with pytest.raises(UsageError, match="DELETE"):
         await api._transport.send("DELETE", "/studies/", effect=ApiEffect.ONCE)
+
+
+@pytest.mark.slow
+async def test_a_token_follows_nobody_elsewhere() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, ProlificAPI("t0ken", url) as api:
+        with pytest.raises(CrowdRefusedError) as caught:
+            await api.account.me()
+    assert (caught.value.status, asked) == (302, [b"GET /api/v1/users/me/ HTTP/1.1\r\n"])
 
 
 async def test_a_read_that_hangs_is_asked_again(hasty: ProlificAPI, prolific: ProlificStandIn, naps: Naps) -> None:

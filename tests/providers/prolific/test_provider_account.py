@@ -50,8 +50,15 @@ async def test_a_token_that_is_not_taken_is_not_kept(prolific: ProlificStandIn) 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "ключ", "x" * 501, "a\nb"])
 async def test_what_is_no_token_is_not_sent(prolific: ProlificStandIn, token: str) -> None:
-    with pytest.raises(ConfigError, match="no token"):
+    with pytest.raises(ConfigError, match="letters and digits, in one line"):
         await mnb.register_prolific(token, base_url=prolific.url)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "two\nlines"])
+async def test_what_is_no_name_keeps_no_token(prolific: ProlificStandIn, name: str) -> None:
+    with pytest.raises(ConfigError, match="1 to 100 ordinary characters"):
+        await mnb.register_prolific(prolific.token, name=name, base_url=prolific.url)
+    assert not get_config_path().exists()
 
 
 async def test_a_name_that_is_registered_counts_before_the_environment(

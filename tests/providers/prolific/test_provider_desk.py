@@ -11,7 +11,10 @@ from mephisto_nb.errors import CrowdError, CrowdRefusedError, OutcomeUnknown
 from mephisto_nb.model.money import Money
 from mephisto_nb.ports.crowd_desk import CrowdVerb, CrowdWork, InBooks
 from mephisto_nb.providers.prolific.desk import ProlificDesk
+from mephisto_nb.providers.prolific.objects import BonusSetUp
+from mephisto_nb.providers.prolific.submission_calls import BonusCalls
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
+from mephisto_nb.testing.prolific.records import StandInMessage
 from mephisto_nb.testing.prolific.submissions import give_back
 from mephisto_nb.testing.prolific.world import is_eligible
 from tests.prolific import REASON, begin, hand_in
@@ -205,6 +208,30 @@ async def test_a_message_is_sent_once(registered: ProlificStandIn, study_id: str
     await desk.send_message(replace(asked, text="And more."))
     assert [one.body for one in registered.world.messages] == ["Thank you!", "And more."]
     assert {one.study_id for one in registered.world.messages} == {study_id}
+
+
+async def test_what_somebody_wrote_themselves_is_no_message_of_ours(
+    registered: ProlificStandIn, study_id: str, desk: ProlificDesk
+) -> None:
+    asked = work(registered, hand_in(registered, study_id), text="Thank you!")
+    world = registered.world
+    world.messages.append(StandInMessage("m", asked.worker_name, world.user_id, "Thank you!", study_id, world.now()))
+    await desk.send_message(asked)
+    assert [one.sender_id for one in world.messages] == [asked.worker_name, world.user_id]
+
+
+async def test_bonuses_that_come_to_another_sum_are_not_paid(
+    registered: ProlificStandIn, study_id: str, desk: ProlificDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up = BonusCalls.set_up
+
+    async def dearer(*args: Any, **more: Any) -> BonusSetUp:
+        made = await set_up(*args, **more)
+        return replace(made, amount=made.amount + 1)
+
+    monkeypatch.setattr(BonusCalls, "set_up", dearer)
+    with pytest.raises(CrowdRefusedError, match=r"would pay £1.51, and £1.50 was asked for. Nothing was paid"):
+        await desk.quote_bonuses([work(registered, hand_in(registered, study_id))])
 
 
 async def test_who_is_blocked_is_not_offered_a_study_that_runs(

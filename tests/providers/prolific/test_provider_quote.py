@@ -109,10 +109,27 @@ def test_an_address_has_to_be_one_that_all_can_open(url: str, words: str) -> Non
     assert bool(words) == bool(troubles)
 
 
-@pytest.mark.parametrize("host", ["a-b.trycloudflare.com", "x.ngrok-free.app"])
-async def test_a_tunnel_that_may_not_last_is_remarked_on(registered: ProlificStandIn, host: str) -> None:
-    (remark,) = (await quoted(registered, url=f"https://{host}/run")).remarks
-    assert host in remark
+async def test_what_the_check_of_an_address_warns_of_is_not_said_twice(registered: ProlificStandIn) -> None:
+    assert (await quoted(registered, url="https://a-b.trycloudflare.com/run")).remarks == ()
+
+
+async def test_the_least_that_prolific_allows_is_enough(registered: ProlificStandIn) -> None:
+    quote = await quoted(registered, reward=Money.of("1.00", "GBP"))  # for ten minutes
+    assert quote.troubles == ()
+    assert quote.remarks == (
+        "A visit is paid £1.00 for 10 minutes, which is £6.00 an hour. Prolific recommends £9.00.",
+    )
+
+
+async def test_what_is_kept_for_screen_outs_is_a_part_of_the_cost(registered: ProlificStandIn) -> None:
+    without, kept = await quoted(registered), await quoted(registered, {"screen_out": ProlificScreenOutArgs(0.3, 2)})
+    assert (kept.rewards - without.rewards, kept.fees - without.fees) == (Money(0, "GBP"), Money.of("0.84", "GBP"))
+
+
+async def test_a_visit_that_ends_before_prolific_ends_it_is_remarked_on(registered: ProlificStandIn) -> None:
+    (remark,) = (await quoted(registered, visit_seconds=1600.0)).remarks
+    assert remark.startswith("Prolific allows 29 minutes for a visit of that length, and here it ends after 26.6667.")
+    assert (await quoted(registered, visit_seconds=29 * 60.0)).remarks == ()
 
 
 async def test_what_is_worth_knowing_is_remarked_on(registered: ProlificStandIn) -> None:

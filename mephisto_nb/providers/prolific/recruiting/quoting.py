@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -23,14 +22,11 @@ from mephisto_nb.providers.prolific.recruiting.audience import (
 from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID, ProlificGroups
 from mephisto_nb.providers.prolific.recruiting.study_fields import allowed_minutes, places_of, screen_out_pay
 from mephisto_nb.providers.prolific.settings import ProlificProviderArgs, estimate_for, is_stand_in
-from mephisto_nb.utils.addresses import Place, read_address
+from mephisto_nb.utils.addresses import read_address
+from mephisto_nb.utils.host_names import is_local
 
 #: Prolific says no number of people below this one.
 _FEWEST_TOLD = 25
-#: Hosts of tunnels whose address is another one after each restart, and of those that show a page of their own first.
-_PASSING = ("trycloudflare.com", "lhr.life", "loca.lt")
-_INTERPOSING = ("ngrok-free.app", "ngrok-free.dev", "ngrok.io", "loca.lt")
-_NAMES_OF_HERE = (".local", ".localdomain", ".internal", ".home.arpa", ".lan")
 
 
 @dataclass(slots=True)
@@ -74,7 +70,6 @@ class ProlificQuoter:
                 "The study has no description, which people read before they come. Set mephisto.task.task_description."
             )
         found.troubles += _troubles_of_address(offer.url, here_will_do=is_stand_in(self._args))
-        found.remarks += _remarks_on_address(offer.url)
         try:
             place = await self._find_place(found)
             if place is not None and self._is_payable(offer, places, place, found):
@@ -239,13 +234,14 @@ def _for_minutes(per_hour: int, minutes: Decimal) -> int:
 
 
 def _troubles_of_address(url: str, *, here_will_do: bool) -> list[str]:
+    """Return why nobody could come by an address. A launch has tried it; of whoever takes a run up, nobody has."""
     try:
         place = read_address(url)
     except ValueError as error:
         return [f"The task's address is {url[:80]!r}, which cannot be read: {error}."]
     if here_will_do:
         return []
-    if not _is_public(place):
+    if is_local(place.host):
         return [
             f"The task is served at {place.host!r}, which nobody outside can reach. Give the router an address that "
             "all can open (see Networking in the guides), such as by a tunnel or a host of yours."
@@ -253,28 +249,3 @@ def _troubles_of_address(url: str, *, here_will_do: bool) -> list[str]:
     if place.scheme != "https":
         return [f"The task's address is {url[:80]!r}. Participants and Prolific need one that begins with https."]
     return []
-
-
-def _remarks_on_address(url: str) -> list[str]:
-    try:
-        host = read_address(url).host
-    except ValueError:
-        return []
-    remarks = []
-    if host.endswith(_PASSING):
-        remarks.append(
-            f"The address of {host!r} is another one once its tunnel restarts, and a study's cannot be changed. Take "
-            "one that stays."
-        )
-    if host.endswith(_INTERPOSING):
-        remarks.append(f"{host!r} may show a warning of its own before your page. Open the address, and look.")
-    return remarks
-
-
-def _is_public(place: Place) -> bool:
-    if place.is_loopback:
-        return False
-    try:
-        return ipaddress.ip_address(place.host).is_global
-    except ValueError:
-        return "." in place.host and not place.host.endswith(_NAMES_OF_HERE)

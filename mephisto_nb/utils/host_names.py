@@ -1,14 +1,10 @@
-"""What an address tells before anybody asks it: whether it leads here, and will tomorrow."""
+"""Names of hosts: which of them only one computer or network knows, and which lead through a known tunnel."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-from mephisto_nb.kernel.outside.address_report import AddressFinding, Fitness
-from mephisto_nb.utils.addresses import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +20,11 @@ class Tunnel:
     changes: bool = False
     warns: bool = False
     fixed: str = ""
+
+    def is_passing(self, host: str) -> bool:
+        """Return whether a host of the service has another name once the tunnel is started again."""
+        own = host.removesuffix(self.suffix).rstrip(".").rpartition(".")[2]
+        return self.changes and not (self.fixed and re.fullmatch(self.fixed, own))
 
 
 #: The longer suffix first, where one ends in another.
@@ -46,60 +47,8 @@ TUNNELS = (
     Tunnel("devtunnels.ms", "a dev tunnel", warns=True),
     Tunnel("app.github.dev", "a codespace", changes=True, warns=True),
 )
-PUT_IN_FRONT = "Put a proxy or tunnel that speaks HTTPS in front, and give its address as mephisto.architect.url."
-#: Names that are made of an address, which many strangers share.
-_SHARED = ("nip.io", "sslip.io")
 #: Names that only one computer, or one network, knows.
-_INNER = ("localhost", "local", "lan", "internal", "home.arpa")
-_TUNNEL_REMEDY = (
-    "Use one whose name stays, such as a named tunnel, a funnel or a server of your own: a published study keeps "
-    "its address for good."
-)
-
-
-def judge_address(place: Place, *, allow_local: bool) -> Iterator[AddressFinding]:
-    """Yield what an address tells by itself; `place` has a scheme.
-
-    Parameters
-    ----------
-    place
-        The address.
-    allow_local
-        Whether it may lead to this computer or network alone, and do without TLS: where nobody comes from elsewhere.
-    """
-    tried = "the address"
-    is_inner = is_local(place.host)
-    if is_inner and not allow_local:
-        found = f"{place.host} is known to this computer or network alone, and a crowd's people are elsewhere."
-        yield AddressFinding(
-            Fitness.ERROR,
-            tried,
-            found,
-            PUT_IN_FRONT,
-        )
-    if place.scheme == "http" and not allow_local:
-        found = "it begins with http://, so that browsers warn of it, and whoever is on the way reads along."
-        yield AddressFinding(
-            Fitness.ERROR,
-            tried,
-            found,
-            PUT_IN_FRONT,
-        )
-    if (tunnel := find_tunnel(place.host)) is not None:
-        yield from _judge_tunnel(tunnel, place.host)
-    if any(is_below(place.host, suffix) for suffix in _SHARED):
-        found = f"{place.host} is a name that many strangers share, and some browsers warn of those."
-        yield AddressFinding(Fitness.WARNING, tried, found, "Use a name of your own.")
-
-
-def _judge_tunnel(tunnel: Tunnel, host: str) -> Iterator[AddressFinding]:
-    own = host.removesuffix(tunnel.suffix).rstrip(".").rpartition(".")[2]
-    if tunnel.changes and not (tunnel.fixed and re.fullmatch(tunnel.fixed, own)):
-        found = f"it is that of {tunnel.name}, and another one whenever the tunnel is started again."
-        yield AddressFinding(Fitness.WARNING, "the address", found, _TUNNEL_REMEDY)
-    if tunnel.warns:
-        found = f"{tunnel.name} may show visitors a page of its own before the task, which not everybody passes."
-        yield AddressFinding(Fitness.WARNING, "the address", found, "Open it in a private window, and see what comes.")
+_INNER = ("localhost", "local", "localdomain", "lan", "internal", "home.arpa")
 
 
 def find_tunnel(host: str) -> Tunnel | None:
