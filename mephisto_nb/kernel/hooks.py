@@ -148,7 +148,7 @@ class SubmissionHooks(RunHelper):
         """Raise `BudgetExceededError` where a bonus does not fit in a budget; blocks."""
         parts = self._run.parts
         if parts.spending is not None:
-            parts.spending.check_bonuses(self._run.task_run, parts.provider.FEE_RATE, [bonus])
+            parts.spending.check_bonuses([(self._run.task_run, [bonus])])
 
     async def _call(self, unit: SubmittedUnit) -> None:
         with no_exit("on_unit_submitted"):
@@ -229,12 +229,20 @@ class SubmittedUnit:
         self._check_reason(reason, "bonus")
         key = f"bonus:{self.agent_id}:{reason}"
 
+        full_key = f"{self.task_run_id}:{key}"
+        is_new = full_key not in self._engine.state.payments  # else the hook is called once more
+
         def owe(step: Step) -> None:
-            if not is_paid(step, key):  # `pay` would owe nothing more, and yet log it a second time
+            nonlocal is_new
+            is_new = not is_paid(step, key)
+            if is_new:  # `pay` would owe nothing more, and yet log it a second time
                 pay(step, self.worker_id, PaymentKind.BONUS, bonus, reason, key=key, unit_id=self.unit_id)
 
-        is_known = f"{self.task_run_id}:{key}" in self._engine.state.payments  # the hook is called once more
-        return self._do(owe, None if is_known else partial(self._check_bonus, bonus))
+        def check() -> None:
+            if is_new:
+                self._check_bonus(bonus)
+
+        return self._do(owe, check)
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
         """Grant the worker a qualification, which is made if it is new, or change its value.
@@ -296,7 +304,7 @@ class SubmittedUnit:
     async def _checked(self, rule: Callable[[Step], None], check: Callable[[], None] | None) -> None:
         if check is not None:
             await in_thread(check)
-        await self._engine.do(rule, retry=True)
+        await self._engine.do(rule, retry=True, guard=check)
 
     def _do(self, rule: Callable[[Step], None], check: Callable[[], None] | None = None) -> Awaitable[None]:
         work = self._checked(rule, check)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, cast
 
 from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -134,9 +135,9 @@ class TaskLauncher:
         if self._is_launched:
             launch_more(step)
 
-    async def resume_assignments(self) -> None:
+    async def resume_assignments(self, guard: Guard | None = None) -> None:
         """Bring back the units of an ended run that nobody answered; `launch_units` puts them on offer."""
-        await self._engine.do(_resume)
+        await self._engine.do(_resume, guard=guard)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on; return how many those were."""
