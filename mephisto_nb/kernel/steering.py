@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
-from mephisto_nb.errors import ClosedError
+from mephisto_nb.errors import ClosedError, ConfigError
 from mephisto_nb.kernel.live_run import LiveRun, RunParts
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Guard
@@ -105,7 +105,8 @@ class RunSteering:
         Raises
         ------
         ConfigError
-            A value cannot be, or none is given; nothing was changed.
+            A value cannot be, or none is given; or the reward is that of a study, which its crowd does not change.
+            Nothing was changed.
         BudgetExceededError
             A higher reward does not fit in a budget; nothing was changed.
         ClosedError
@@ -125,9 +126,24 @@ class RunSteering:
         if not isinstance(reward := limits.get("task_reward"), Money):
             await self._steer("limited otherwise", rule)
             return
+        self._refuse_fixed(reward)
         raised = _Raising(self._driven().parts, reward, rule)
         await in_thread(raised.check)
         await self._steer("limited otherwise", raised, raised.check)
+
+    def _refuse_fixed(self, reward: Money) -> None:
+        """Raise `ConfigError` where the run's crowd has been told what a visit is paid, and it is not this."""
+        parts = self._driven().parts
+        told = parts.engine.state.rules.visit_pay
+        if parts.study is None or not parts.study.was_offered or reward == told:
+            return
+        more = f"{(reward - told).decimal.normalize():f}"
+        bonus = f"a bonus, as by await run.review.approve(bonus={more})" if reward > told else "no bonus"
+        raise ConfigError(
+            f"task_reward cannot become {reward}: the run's crowd was told that a visit is paid {told}, and a study's "
+            f"reward stays as it was published. To pay otherwise, give {bonus}; or end the run, and launch what is "
+            "left as a new one with that reward."
+        )
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and return how many those were.

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.config.config_handler import CONFIG_VARIABLE
 from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
-from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
+from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.operator import Operator
@@ -282,3 +283,27 @@ async def test_a_run_that_is_resumed_has_its_study_go_on(operator: Operator, mar
         "quote", "open", "close", "quote", "open", "places 2", "resume"
     ]  # fmt: skip
     assert (stage(again), market.study.status) == ("open", StudyStatus.OPEN)
+
+
+async def test_what_a_study_pays_is_not_changed(operator: Operator, market: Market) -> None:
+    run = await launch(operator, 4)
+    words = r"task_reward cannot become \$0.40: .* a visit is paid \$0.30, .* run.review.approve\(bonus=0.1\); or end"
+    with pytest.raises(ConfigError, match=words):
+        await run.steering.change_limits(task_reward=0.4, max_num_concurrent_units=2)
+    await run.steering.change_limits(task_reward=0.3, max_num_concurrent_units=2)
+    assert market.asked == ["quote", "open"]
+    assert set(run.units()["pay_amount"]) == {0.15}
+
+
+async def test_two_runs_do_not_share_what_is_free_for_places(
+    operator: Operator, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yml").write_text("budget: {month: 2 USD}")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "config.yml"))
+    market.quote = RecruitingQuote(Money.of(1), Money.of("0.4"))
+    await launch(operator, 4)
+    market.study = CrowdStudy("s2", StudyStatus.DRAFT)
+    words = r"Offering 2 places of 'colours' .* \$0.80 with fees, but .* \$2.00 committed"
+    with pytest.raises(BudgetExceededError, match=words):
+        await launch(operator, 4, task_name="colours")
+    assert market.asked == ["quote", "open", "quote"]

@@ -133,6 +133,11 @@ class RunStudy:
         """Whether it is open, or is being opened, as far as is known here."""
         return self.kept.get("stage") in (OPENING, OPEN)
 
+    @property
+    def was_offered(self) -> bool:
+        """Whether its crowd was offered it, or may have been: what a visit is paid stays as it was said then."""
+        return self.kept.get("stage") is not None
+
     async def load(self) -> None:
         """Read how far the study of an earlier kernel is."""
         await self.memory.load()

@@ -12,6 +12,7 @@ import pytest
 
 from mephisto_nb.errors import CrowdRefusedError, OutcomeUnknown
 from mephisto_nb.model.crowd import CrowdVisitStatus, StudyStatus
+from mephisto_nb.model.money import Money
 from mephisto_nb.providers.prolific.transport import ApiTransport
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn, StandInSettings, study_routes
@@ -259,3 +260,11 @@ async def test_a_run_that_is_closed_by_a_later_kernel_finds_its_study(registered
     assert (await later.recruiter.read_study()).status in (StudyStatus.FULL, StudyStatus.OVER)
     assert registered.world.study(study.study_id).is_stopped
     await later.cleanup_resources_from_task_run(RUN)
+
+
+async def test_a_study_that_pays_otherwise_than_the_run_is_left(registered: ProlificStandIn) -> None:
+    memory = Memory()
+    await provider_of(registered).recruiter.open(offer(), memory)
+    words = r"pays £1.50 for a visit, and the run £2.00. .*task_reward=1.5"
+    with pytest.raises(CrowdRefusedError, match=words):
+        await provider_of(registered).recruiter.open(offer(reward=Money.of(2, "GBP")), memory)

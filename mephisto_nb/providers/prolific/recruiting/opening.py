@@ -91,6 +91,7 @@ class StudyOpening:
             if study is None:
                 most = await self._settle_cost(offer, memory, most)
                 study = await self._make(api, offer, memory)
+            _check_reward(study, offer)
             await self._note(study, offer, memory)
             if offer.events_url:
                 place = await self._account.find_place()
@@ -235,6 +236,17 @@ class StudyOpening:
             if (now := await find()) is None:
                 raise
             return now
+
+
+def _check_reward(study: ProlificStudy, offer: Offer) -> None:
+    """Raise `CrowdRefusedError` where a study that was found pays otherwise than the run: it cannot be changed."""
+    pays = Money.of_units(study.reward, study.currency or offer.reward.currency)
+    if pays != offer.reward:
+        raise CrowdRefusedError(
+            f"The study {study.id} of this run pays {pays} for a visit, and the run {offer.reward}. What a study pays "
+            f"stays as it is: launch with mephisto.task.task_reward={pays.decimal.normalize():f}, or launch a new run, "
+            "without resume_incomplete_run."
+        )
 
 
 async def _get_or_none(api: ProlificAPI, study_id: str) -> ProlificStudy | None:
