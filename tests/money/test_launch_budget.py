@@ -33,11 +33,13 @@ async def test_a_budget_of_the_task_refuses(operator: Operator, write_config: Wr
     await refused(operator, BudgetExceededError, words)
 
 
-async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: WriteConfig) -> None:
-    await refused(operator, BudgetExceededError, r"\(mephisto.task.budget\)", budget=1.5)
+@pytest.mark.parametrize("budget", [1.5, "1.5", "1.50 USD", "$1.50", Money.of("1.5")])
+async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
+    words = r"comes to \$3.00 with fees, but .* is \$1.50.*at most 15, or .* \(mephisto.task.budget\)"
+    await refused(operator, BudgetExceededError, words, budget=budget)
 
 
-@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP")])
+@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP"), "5 GBP", "£5", "1,5"])
 async def test_a_budget_that_cannot_be_is_refused(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
     await refused(operator, ConfigError, "budget=", budget=budget)
 
