@@ -24,6 +24,7 @@ from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import PaymentKind
 from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.ports.crowd_desk import CrowdVerb
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
@@ -128,7 +129,8 @@ class SubmissionHooks(RunHelper):
         try:
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
             (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
-            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus)
+            is_paid_whole = CrowdVerb.BONUS in self._run.parts.provider.DESK.CAN
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus, is_paid_whole)
             try:
                 await self._call(unit)
             finally:
@@ -180,7 +182,12 @@ class SubmittedUnit:
     """
 
     def __init__(
-        self, row: JSONObject, engine: RunEngine, maximum_bonus: Money, check_bonus: Callable[[Money], None]
+        self,
+        row: JSONObject,
+        engine: RunEngine,
+        maximum_bonus: Money,
+        check_bonus: Callable[[Money], None],
+        is_paid_whole: bool,
     ) -> None:
         self.unit_id: str = row["unit_id"]
         self.assignment_id: str = row["assignment_id"]
@@ -200,6 +207,7 @@ class SubmittedUnit:
         self.submitted_at: float = row["submitted_at"]
         self.duration_in_seconds = self.submitted_at - self.accepted_at
         self._engine, self._maximum_bonus, self._check_bonus = engine, maximum_bonus, check_bonus
+        self._is_paid_whole = is_paid_whole
         self._loop = asyncio.get_running_loop()
         self._acts: list[asyncio.Task[None]] = []
 
@@ -212,7 +220,7 @@ class SubmittedUnit:
         Raises
         ------
         ConfigError
-            The amount is not above 0, cannot be exact, is of another currency, or is more than
+            The amount is not above 0, cannot be exact or be paid by the crowd, is of another currency, or is more than
             ``mephisto.task.maximum_bonus``; or there is no reason.
         BudgetExceededError
             It does not fit in a budget; raised when it is awaited.
@@ -225,6 +233,11 @@ class SubmittedUnit:
             raise ConfigError(
                 f"A bonus of {bonus} for unit {self.unit_id} is more than mephisto.task.maximum_bonus, {most}. Give "
                 "less, or launch with a higher maximum."
+            )
+        if self._is_paid_whole and not bonus.is_whole:
+            raise ConfigError(
+                f"A bonus of {bonus} for unit {self.unit_id} cannot be paid by its crowd, which pays whole units of "
+                f"{bonus.currency}. Give {bonus.rounded_up()}, say."
             )
         self._check_reason(reason, "bonus")
         key = f"bonus:{self.agent_id}:{reason}"

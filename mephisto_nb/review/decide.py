@@ -138,7 +138,14 @@ def with_bonus(decision: Decision, extras: Extras, runs: Sequence[TaskRun]) -> D
             "the same. Decide on the answers of one currency at a time."
         )
     for run in runs:
-        _refuse_more(run, _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus)
+        bonus = _amount("bonus", extras.bonus, run.currency)
+        _refuse_more(run, bonus, extras.maximum_bonus)
+        crowd = find_crowd(run.provider_type)
+        if crowd is not None and CrowdVerb.BONUS in crowd.DESK.CAN and not bonus.is_whole:
+            raise ConfigError(
+                f"A bonus of {bonus} cannot be paid by {run.provider_type!r}, which pays whole units of "
+                f"{run.currency}. Give {bonus.rounded_up()}, say."
+            )
     return replace(decision, bonus=bonuses[0] or None)
 
 

@@ -14,6 +14,7 @@ from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, Cro
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.money.budget import read_books
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.steering import create
 from mephisto_nb.testing.fake_clock import FakeClock
@@ -307,3 +308,25 @@ async def test_two_runs_do_not_share_what_is_free_for_places(
     with pytest.raises(BudgetExceededError, match=words):
         await launch(operator, 4, task_name="colours")
     assert market.asked == ["quote", "open", "quote"]
+
+
+async def test_more_places_than_were_asked_for_cost_what_was_quoted(operator: Operator, market: Market) -> None:
+    market.quote = RecruitingQuote(Money.of(1), Money.of("0.2"))
+    market.study = CrowdStudy("s1", StudyStatus.OPEN, places=12)
+    run = await launch(operator, 4)
+    kept = parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]
+    assert (kept["places"], kept["each"]) == (12, Money.of("0.1").thousandths)
+    assert float(read_books(parts_of(run).database).work_of(parts_of(run).run)) == 1.2
+
+
+async def test_places_that_the_crowd_refuses_are_not_committed(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    market.fails = {"places": CrowdRefusedError("No money.")}
+    data = [InitializationData(shared={}, unit_data=[{}]) for _ in range(4)]
+    await parts_of(run).engine.do(lambda step: create(step, data))
+    clock.advance(60)
+    await market.heard("places 4")
+    await its_turn(run)
+    assert parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]["places"] == 2
