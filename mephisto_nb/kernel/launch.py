@@ -6,6 +6,7 @@ or leaves nothing behind: each part that is started first says how it is taken b
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -305,7 +306,7 @@ class RunStarter:
             allowed = Allowance() if check is None else await in_thread(check, plan)
             async with _undoing() as undo:
                 run = await self._store(plan, task_run_id, allowed, undo)
-                return await self._start(run, plan, undo)
+                return await self._start(run, plan, allowed, undo)
         finally:
             self.progress(what, _STAGES, _STAGES)
 
@@ -350,10 +351,10 @@ class RunStarter:
             )
         allowed = Allowance() if check is None else await in_thread(check, plan, run)
         async with _undoing() as undo:
-            return await self._start(run, plan, undo, reopen=allowed)
+            return await self._start(_with_budget(run, plan), plan, allowed, undo, reopen=True)
 
     async def _start(
-        self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: Allowance | None = None
+        self, run: TaskRun, plan: RunPlan, allowed: Allowance, undo: AsyncExitStack, *, reopen: bool = False
     ) -> RunTasks:
         directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
         self.progress(what, 1, _STAGES)
@@ -366,12 +367,12 @@ class RunStarter:
         await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
-        if reopen is not None:
+        if reopen:
             undo.push_async_callback(parts.engine.do, _end_again)
-            await parts.launcher.resume_assignments(reopen.guard)
+            await parts.launcher.resume_assignments(allowed.guard, plan.settings.task.budget)
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
-        await offer(parts, undo)
+        await offer(parts, undo, allowed.confirm)
         tasks.keep()
         return tasks
 
@@ -542,6 +543,16 @@ async def _undoing() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as undo:
         yield undo
         undo.pop_all()
+
+
+def _with_budget(run: TaskRun, plan: RunPlan) -> TaskRun:
+    """Return a run that is resumed with the budget that it is resumed with; where none is given, its own stays."""
+    budget = plan.settings.task.budget
+    if budget is None:
+        return run
+    config = copy.deepcopy(run.config)
+    config["mephisto"]["task"]["budget"] = budget
+    return replace(run, config=config)
 
 
 def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:

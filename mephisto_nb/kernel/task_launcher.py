@@ -135,9 +135,12 @@ class TaskLauncher:
         if self._is_launched:
             launch_more(step)
 
-    async def resume_assignments(self, guard: Guard | None = None) -> None:
-        """Bring back the units of an ended run that nobody answered; `launch_units` puts them on offer."""
-        await self._engine.do(_resume, guard=guard)
+    async def resume_assignments(self, guard: Guard | None = None, budget: float | None = None) -> None:
+        """Bring back the units of an ended run that nobody answered; `launch_units` puts them on offer.
+
+        The guard may refuse that. `budget` is the run's own from then on; None: what it was.
+        """
+        await self._engine.do(partial(_resume, budget=budget), guard=guard)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on; return how many those were."""
@@ -200,6 +203,6 @@ def _create(step: Step, data: list[InitializationData], is_last: bool) -> None:
         step.finish_generator()
 
 
-def _resume(step: Step) -> None:
-    step.reopen_run()
+def _resume(step: Step, budget: float | None) -> None:
+    step.reopen_run(budget)
     reopen_expired(step)

@@ -305,9 +305,10 @@ class EndRun:
 
 @dataclass(frozen=True, slots=True)
 class ReopenRun:
-    """A run that was over is worked on again."""
+    """A run that was over is worked on again; `budget` is its own from now on (None: what it was)."""
 
     opened_at: float
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,7 +308,7 @@ class BudgetAtLaunch:
         task = plan.settings.task
         currency = task.currency
         run_id = resumed.task_run_id if resumed else ""
-        own = self._own(plan, currency, run_id)
+        own = self._own(plan, currency, resumed)
         confirmed_above = self.limits.confirmed_above(currency)
         if not (own or confirmed_above or self.limits.budgets(task.task_name, month_of(self.now))):
             return Allowance()
@@ -323,10 +323,14 @@ class BudgetAtLaunch:
         check()
         if confirmed_above is not None and self.confirm is not True:
             self._ask(plan, units, confirmed_above)
-        return Allowance(wanted.amount, check)
+        confirm = None if confirmed_above is None else partial(self._confirm, task.task_name, confirmed_above)
+        return Allowance(wanted.amount, check, confirm)
 
-    def _own(self, plan: RunPlan, currency: str, run_id: str) -> list[Budget]:
+    def _own(self, plan: RunPlan, currency: str, resumed: TaskRun | None) -> list[Budget]:
+        run_id = resumed.task_run_id if resumed else ""
         given = plan.settings.task.budget
+        if given is None and resumed is not None:
+            return run_budgets_of_configuration(resumed)
         if given is None:
             return []
         return [Budget(BudgetScope.RUN, run_id, Money.of(given, currency, _OWN), _OWN)]
@@ -345,6 +349,16 @@ class BudgetAtLaunch:
                 f"Launching {plan.settings.task.task_name!r} may cost up to {asked.expected} (likeliest: "
                 f"{forecast.cost.point.rounded_up()}), and you want to be asked above {limit}. If that is meant, "
                 f"launch it with confirm={asked.expected!r}, or confirm=True.",
+                asked.expected,
+            )
+
+    def _confirm(self, task_name: str, limit: Money, cost: Money) -> None:
+        """Raise `ConfirmationNeededError` where a crowd's own price is above the limit, and was not confirmed."""
+        asked = Confirmation(cost, limit, self.confirm)
+        if asked.is_needed:
+            raise ConfirmationNeededError(
+                f"Launching {task_name!r} costs up to {asked.expected} by what its crowd says, and you want to be "
+                f"asked above {limit}. If that is meant, launch it with confirm={asked.expected!r}, or confirm=True.",
                 asked.expected,
             )
 

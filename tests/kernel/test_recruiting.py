@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config.config_handler import CONFIG_VARIABLE
-from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, CrowdError, CrowdRefusedError
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.money.budget import read_books
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.steering import create
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import parts_of
 from tests.kernel.recruiting import Market, register_fair
-from tests.kernel.runs import nothing_is_left, rows
+from tests.kernel.runs import ABOUT, nothing_is_left, rows
 from tests.kernel.visiting import Town, launch_visits, people_of
 
 S = CrowdVisitStatus
@@ -330,3 +331,18 @@ async def test_places_that_the_crowd_refuses_are_not_committed(
     await market.heard("places 4")
     await its_turn(run)
     assert parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]["places"] == 2
+
+
+async def test_what_the_crowd_says_it_costs_has_to_be_confirmed(
+    operator: Operator, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yml").write_text("budget: {ask_above: 2 USD}")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "config.yml"))
+    market.quote = RecruitingQuote(Money.of("1.5"), Money.of("0.6"))
+    words = r"costs up to \$2.10 by what its crowd says, .* above \$2.00. .* confirm='\$2.10', or confirm=True"
+    with pytest.raises(ConfirmationNeededError, match=words):
+        await launch(operator, 4)
+    assert (market.asked, operator.get_running_task_runs()) == (["quote"], [])
+    config = compose("mock", provider="fair", task={**ABOUT, "task_reward": 0.3, "units_per_visit": 2})
+    await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(4)), confirm="$2.10")
+    assert market.asked == ["quote", "quote", "open"]

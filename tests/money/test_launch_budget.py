@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import mephisto_nb as mnb
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -93,3 +94,22 @@ async def test_what_is_resumed_is_checked_for_what_is_left(operator: Operator, w
     with pytest.raises(BudgetExceededError, match="Launching 30 units"):
         await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
     assert operator.get_running_task_runs() == []
+
+
+@pytest.mark.slow
+async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operator, write_config: WriteConfig) -> None:
+    run = await operator.launch_task_run(mock_config(), ROWS, budget=3)
+    await run.shutdown()
+    again = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
+    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.00"):
+        await again.steering.change_limits(task_reward=0.11)
+    await again.shutdown()
+    with pytest.raises(BudgetExceededError, match=r"Launching 30 units .* is \$2.90"):
+        await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS, budget=2.9)
+    assert operator.get_running_task_runs() == []
+    third = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS, budget="3.30 USD")
+    await third.steering.change_limits(task_reward=0.11)
+    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.30"):
+        await third.steering.change_limits(task_reward=0.12)
+    (row,) = mnb.budgets(operator).to_dict("records")
+    assert (row["limit"], row["free"]) == (3.3, 0)

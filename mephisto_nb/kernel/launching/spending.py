@@ -5,7 +5,7 @@ Stands alone because the kernel, the frames and the reviews each hand it on, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +44,11 @@ class Allowance:
         What it comes to at most, with fees; None: nobody has to know.
     guard
         Asked once more when it is committed.
+    confirm
+        Asked about what a crowd says that it costs: it raises `ConfirmationNeededError` where somebody has to confirm
+        that first. None: nobody has to.
     """
 
     most: Money | None = None
     guard: Guard | None = None
+    confirm: Callable[[Money], None] | None = None

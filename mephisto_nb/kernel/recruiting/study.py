@@ -146,7 +146,7 @@ class RunStudy:
 
     # -- opening and closing
 
-    async def check(self) -> None:
+    async def check(self, confirm: Callable[[Money], None] | None = None) -> None:
         """Ask the crowd what the offer would cost, and whether anything stands in its way. Nothing is posted.
 
         Raises
@@ -155,6 +155,8 @@ class RunStudy:
             The crowd would refuse it; the message says all that it would say.
         BudgetExceededError
             It does not fit in a budget.
+        ConfirmationNeededError
+            It costs so much that somebody has to confirm it: `confirm` says so.
         WorldError
             The crowd cannot be asked.
         """
@@ -166,6 +168,8 @@ class RunStudy:
             raise ConfigError(f"{name!r} cannot be offered to its crowd, and nothing was. {' '.join(quote.troubles)}")
         if (check := self._guard(offer.places, quote.total)) is not None:
             await in_thread(check)
+        if confirm is not None:
+            confirm(quote.total)
         self.recruited.remarks.extend(one for one in quote.remarks if one not in self.recruited.remarks)
         self._offer, self._quote = offer, quote
 

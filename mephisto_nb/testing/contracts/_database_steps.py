@@ -110,7 +110,10 @@ class ChangesContract(DatabaseFixtures):
         assert database.runs.load_run(run.id).run.ended_at == 2000.0
         run.commit(c.ReopenRun(3000.0))
         found = database.runs.load_run(run.id).run
-        assert (found.ended_at, found.opened_at) == (None, 3000.0)
+        assert (found.ended_at, found.opened_at, found.config) == (None, 3000.0, run.run.config)
+        run.commit(c.ReopenRun(4000.0, budget=5.5))
+        (found,) = database.runs.find_runs()
+        assert found.config["mephisto"]["task"] == {**run.run.config["mephisto"]["task"], "budget": 5.5}
 
     def test_it_is_stored_that_all_work_was_created(self, database: Database, run: SampleRun) -> None:
         assert not database.runs.load_run(run.id).run.generator_done
