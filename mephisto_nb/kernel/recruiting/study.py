@@ -190,7 +190,7 @@ class RunStudy:
             offer = self.recruited.make_offer(int(kept.get("places") or 1))
         is_reopened = kept.get("stage") == CLOSED
         if self._quote is not None:
-            each = self._each(offer.places)
+            each = _price_of_each(self._quote, offer.places)
             guard = self._guard(offer.places, self._quote.total)
             await self._keep(guard, stage=OPENING, places=offer.places, each=each, paused=False)
         study = await self.recruiter.open(offer, self.memory)
@@ -199,15 +199,11 @@ class RunStudy:
         self._places = study.places or offer.places
         # A crowd may offer more places than were asked for, as its settings say: the quote was for these.
         if self._quote is not None and not is_reopened:
-            await self._keep(stage=OPEN, places=self._places, each=self._each(self._places))
+            await self._keep(stage=OPEN, places=self._places, each=_price_of_each(self._quote, self._places))
         else:
             await self._keep(stage=OPEN, places=self._places)
         self._mind_status(study)
         self.is_there.set()
-
-    def _each(self, places: int) -> int:
-        """Return what one of so many places costs that were quoted for, in thousandths of the smallest unit."""
-        return -(-self._quote.total.thousandths // max(1, places)) if self._quote is not None else 0
 
     async def _reopen(self, study: CrowdStudy, places: int) -> CrowdStudy:
         """Have a study go on that was closed when its run ended; raises what the crowd says where it cannot."""
@@ -339,3 +335,8 @@ class RunStudy:
             self.recruited.notes["study"] = said
         else:
             self.recruited.notes.pop("study", None)
+
+
+def _price_of_each(quote: RecruitingQuote, places: int) -> int:
+    """Return what one of so many places costs that were quoted for, in thousandths of the smallest unit."""
+    return -(-quote.total.thousandths // max(1, places))
