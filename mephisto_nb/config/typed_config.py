@@ -24,6 +24,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from mephisto_nb.config import registry
 from mephisto_nb.config.foreign_settings import escaped, refuse_calls
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, folded
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, split_amount
 from mephisto_nb.model.records import LINK
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.rules.gates._base import BaseGate
@@ -143,6 +144,11 @@ SECTIONS = {
 }
 
 
+#: The settings that are amounts in the currency of the task.
+AMOUNTS = frozenset(
+    {f"mephisto.task.{name}" for name in ("task_reward", "minimum_hourly_pay", "maximum_bonus", "budget")}
+    | {"mephisto.blueprint.waiting_pay", "mephisto.provider.screen_out.reward"}
+)
 #: Types, in the words of somebody who writes a value of theirs.
 _KINDS: dict[Any, str] = {
     float: "a number (float), such as 0.10",
@@ -165,6 +171,8 @@ def literal(value: Any, where: str = "") -> Any:
             return value
         case Enum():
             return value.name
+        case Money():
+            return f"{value.decimal:f} {value.currency}"
         case str():
             return escaped(value)
         case DictConfig() | ListConfig():
@@ -206,7 +214,9 @@ def build(tree: Mapping[str, Any], schema: type[TaskConfig] = TaskConfig, *, str
     given = _mapping(tree.get("mephisto"), "mephisto")
     for section in SECTIONS.values():
         config.mephisto[section.name] = _plugin_settings(section, _mapping(given.get(section.name), section.name))
-    _fill(config, {key: value for key, value in tree.items() if key != "defaults"}, _Place(config, strict))
+    currency = _mapping(given.get("task"), "mephisto.task").get("currency") or DEFAULT_CURRENCY
+    place = _Place(config, strict, currency=str(currency))
+    _fill(config, {key: value for key, value in tree.items() if key != "defaults"}, place)
     OmegaConf.set_struct(config, True)
     return config
 
@@ -224,6 +234,8 @@ class _Place:
     whole: DictConfig
     strict: bool
     path: str = ""
+    #: The currency of all amounts.
+    currency: str = DEFAULT_CURRENCY
 
     def child(self, key: str) -> _Place:
         return dataclasses.replace(self, path=f"{self.path}.{key}" if self.path else key)
@@ -300,7 +312,15 @@ def _fill(node: DictConfig, values: Mapping[str, Any], place: _Place) -> None:
         if isinstance(child, DictConfig) and dataclasses.is_dataclass(OmegaConf.get_type(child)):
             _fill(child, _mapping(value, here.path), here)
         else:
-            _assign(node, key, value, here)
+            _assign(node, key, _as_number(value, here), here)
+
+
+def _as_number(value: Any, place: _Place) -> Any:
+    """Return an amount that is written with its currency as a number of that; all else as it is."""
+    if place.path not in AMOUNTS or not isinstance(value, str | Money):
+        return value
+    is_amount = isinstance(value, Money) or split_amount(value, place.path) != ("", value)
+    return float(Money.of(value, place.currency, place.path)) if is_amount else value
 
 
 def _assign(node: DictConfig, key: str, value: Any, place: _Place) -> None:

@@ -22,8 +22,8 @@ from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.money.fees import crowd_fees, with_fees
 from mephisto_nb.pages import AnsweredPages
-from mephisto_nb.review.decide import find_crowd
 from mephisto_nb.review.queue import (
     ORDERS,
     closed_questions,
@@ -318,8 +318,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
         raise ConfigError("This answer is not in the database any more.")
     row, record = rows[0], answers.record(known["worker_id"])
     page, no_page = (None, "") if pages is None else _page(run, pages, row)
-    crowd = find_crowd(run.task_run.provider_type)
-    cost = row["pay_amount"] + row["pay_amount"].share(crowd.FEE_RATE if crowd else 0)
+    cost = with_fees(row["pay_amount"], crowd_fees(run.task_run.provider_type))
     found: JSONObject = {
         "unit_id": unit_id,
         "worker_id": known["worker_id"],

@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
 from mephisto_nb.kernel.numbers import LinkNumbers
 from mephisto_nb.kernel.writer import DatabaseWriter, Retry, in_thread
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
@@ -151,6 +152,7 @@ class RunEngine:
         *,
         retry: bool = False,
         look_up: Callable[[], Awaitable[None]] | None = None,
+        guard: Guard | None = None,
     ) -> T:
         """Apply a rule, and return its result once its effects are committed.
 
@@ -162,6 +164,8 @@ class RunEngine:
             Whether to try again for as long as the database does not answer, rather than to raise that.
         look_up
             Finds out what the rule has to know of the database, when everything before it is committed.
+        guard
+            Asked within the transaction that commits it, which has nothing else: what it raises is raised here.
 
         Raises
         ------
@@ -173,7 +177,7 @@ class RunEngine:
         if self.trouble is not None and not retry:
             raise DatabaseError(self.trouble)
         future: asyncio.Future[T] = self.waiters.future()
-        self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
+        self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up, guard=guard))
         self._wake.set()
         return await future
 
@@ -226,9 +230,11 @@ class RunEngine:
             self.waiters.close()
 
     async def _take(self) -> list[Job[Any]]:
-        jobs = self._jobs.take_all()
+        jobs = self._jobs.take()
         for job in jobs:
             await job.find_out(self._retry)
+        if jobs and jobs[0].guard is not None:
+            return jobs  # refused alone
         if self._messages:
             batch = _next_batch(self._messages)
             jobs += await _prepare(self._handler, self._retry, batch)
@@ -255,6 +261,7 @@ class RunEngine:
     def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
         step = Step(self.state, self._clock.now(), new_id)
         results = [job.rule(step) for job in jobs]
+        step.changes.guard = next((job.guard for job in jobs if job.guard is not None), None)
         if self._end_step is not None:
             self._end_step(step)
         seqs = [job.received.seq for job in jobs if job.received is not None]
@@ -339,7 +346,8 @@ class Job(Generic[T]):
 
     `received` is the message that it is for, `future` what somebody waits for. With `retry` it is tried again for as
     long as the database does not answer; without, who waits is told. `look_up` finds out what the rule has to know,
-    anew each time before it is applied. `conflicts` counts how often another writer came first.
+    anew each time before it is applied. `guard` may refuse the commit. `conflicts` counts how often another writer came
+    first.
     """
 
     rule: Callable[[Step], T]
@@ -348,6 +356,7 @@ class Job(Generic[T]):
     retry: bool = True
     look_up: Callable[[], Awaitable[None]] | None = None
     conflicts: int = 0
+    guard: Guard | None = None
 
     async def find_out(self, retry: Retry) -> None:
         """Find out what the rule has to know, however long the database does not answer."""
@@ -388,9 +397,11 @@ class JobQueue:
         """Add a job."""
         self._jobs.append(job)
 
-    def take_all(self) -> list[Job[Any]]:
-        """Take all jobs out."""
-        jobs, self._jobs = self._jobs, []
+    def take(self) -> list[Job[Any]]:
+        """Take jobs out for one step: all up to the first that has a guard, or that one alone."""
+        guarded = next((place for place, job in enumerate(self._jobs) if job.guard is not None), len(self._jobs))
+        jobs = self._jobs[: max(1, guarded)]
+        del self._jobs[: len(jobs)]
         return jobs
 
     def tell_at_once(self, error: Exception) -> None:

@@ -24,6 +24,7 @@ from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import PaymentKind
 from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.ports.crowd_desk import CrowdVerb
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
@@ -128,7 +129,8 @@ class SubmissionHooks(RunHelper):
         try:
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
             (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
-            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus)
+            is_paid_whole = CrowdVerb.BONUS in self._run.parts.provider.DESK.CAN
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus, is_paid_whole)
             try:
                 await self._call(unit)
             finally:
@@ -148,7 +150,7 @@ class SubmissionHooks(RunHelper):
         """Raise `BudgetExceededError` where a bonus does not fit in a budget; blocks."""
         parts = self._run.parts
         if parts.spending is not None:
-            parts.spending.check_bonuses(self._run.task_run, parts.provider.FEE_RATE, [bonus])
+            parts.spending.check_bonuses([(self._run.task_run, [bonus])])
 
     async def _call(self, unit: SubmittedUnit) -> None:
         with no_exit("on_unit_submitted"):
@@ -180,7 +182,12 @@ class SubmittedUnit:
     """
 
     def __init__(
-        self, row: JSONObject, engine: RunEngine, maximum_bonus: Money, check_bonus: Callable[[Money], None]
+        self,
+        row: JSONObject,
+        engine: RunEngine,
+        maximum_bonus: Money,
+        check_bonus: Callable[[Money], None],
+        is_paid_whole: bool,
     ) -> None:
         self.unit_id: str = row["unit_id"]
         self.assignment_id: str = row["assignment_id"]
@@ -200,6 +207,7 @@ class SubmittedUnit:
         self.submitted_at: float = row["submitted_at"]
         self.duration_in_seconds = self.submitted_at - self.accepted_at
         self._engine, self._maximum_bonus, self._check_bonus = engine, maximum_bonus, check_bonus
+        self._is_paid_whole = is_paid_whole
         self._loop = asyncio.get_running_loop()
         self._acts: list[asyncio.Task[None]] = []
 
@@ -212,7 +220,7 @@ class SubmittedUnit:
         Raises
         ------
         ConfigError
-            The amount is not above 0, cannot be exact, is of another currency, or is more than
+            The amount is not above 0, cannot be exact or be paid by the crowd, is of another currency, or is more than
             ``mephisto.task.maximum_bonus``; or there is no reason.
         BudgetExceededError
             It does not fit in a budget; raised when it is awaited.
@@ -226,15 +234,28 @@ class SubmittedUnit:
                 f"A bonus of {bonus} for unit {self.unit_id} is more than mephisto.task.maximum_bonus, {most}. Give "
                 "less, or launch with a higher maximum."
             )
+        if self._is_paid_whole and not bonus.is_whole:
+            raise ConfigError(
+                f"A bonus of {bonus} for unit {self.unit_id} cannot be paid by its crowd, which pays whole units of "
+                f"{bonus.currency}. Give {bonus.rounded_up()}, say."
+            )
         self._check_reason(reason, "bonus")
         key = f"bonus:{self.agent_id}:{reason}"
 
+        full_key = f"{self.task_run_id}:{key}"
+        is_new = full_key not in self._engine.state.payments  # else the hook is called once more
+
         def owe(step: Step) -> None:
-            if not is_paid(step, key):  # `pay` would owe nothing more, and yet log it a second time
+            nonlocal is_new
+            is_new = not is_paid(step, key)
+            if is_new:  # `pay` would owe nothing more, and yet log it a second time
                 pay(step, self.worker_id, PaymentKind.BONUS, bonus, reason, key=key, unit_id=self.unit_id)
 
-        is_known = f"{self.task_run_id}:{key}" in self._engine.state.payments  # the hook is called once more
-        return self._do(owe, None if is_known else partial(self._check_bonus, bonus))
+        def check() -> None:
+            if is_new:
+                self._check_bonus(bonus)
+
+        return self._do(owe, check)
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
         """Grant the worker a qualification, which is made if it is new, or change its value.
@@ -296,7 +317,7 @@ class SubmittedUnit:
     async def _checked(self, rule: Callable[[Step], None], check: Callable[[], None] | None) -> None:
         if check is not None:
             await in_thread(check)
-        await self._engine.do(rule, retry=True)
+        await self._engine.do(rule, retry=True, guard=check)
 
     def _do(self, rule: Callable[[Step], None], check: Callable[[], None] | None = None) -> Awaitable[None]:
         work = self._checked(rule, check)

@@ -6,6 +6,7 @@ or leaves nothing behind: each part that is started first says how it is taken b
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,7 +27,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launching.run_secret import RunSecret, log_new_secret, say_links_are_dead
-from mephisto_nb.kernel.launching.spending import SpendingCheck
+from mephisto_nb.kernel.launching.spending import Allowance, SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
 from mephisto_nb.kernel.recruiting.recruiting import offer, recruiting_of
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
@@ -259,8 +260,12 @@ def _can_do_unit(hook: Callable[..., Any] | None) -> CanDoUnit | None:
 class LaunchCheck(Protocol):
     """Whether a run may be launched, or this one resumed: what refuses raises a `UsageError`. Called in a thread."""
 
-    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
-        """Raise `UsageError` if it may not."""
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> Allowance:
+        """Return what it may commit; raise `UsageError` if it may not."""
+
+
+#: Under which key a run's stored configuration has what its launch may come to, in thousandths of the smallest unit.
+RESERVED = "reserved"
 
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
@@ -298,11 +303,10 @@ class RunStarter:
             _ = plan.runner  # refused here, too, before anything is written
             if settings.task.resume_incomplete_run:
                 return await self._resume(plan, check)
-            if check is not None:
-                await in_thread(check, plan)
+            allowed = Allowance() if check is None else await in_thread(check, plan)
             async with _undoing() as undo:
-                run = await self._store(plan, task_run_id, undo)
-                return await self._start(run, plan, undo)
+                run = await self._store(plan, task_run_id, allowed, undo)
+                return await self._start(run, plan, allowed, undo)
         finally:
             self.progress(what, _STAGES, _STAGES)
 
@@ -345,12 +349,13 @@ class RunStarter:
                 f"{run.task_name!r}, which is to be resumed, pays in {run.currency}. Give that, or launch a new run: "
                 "leave resume_incomplete_run out."
             )
-        if check is not None:
-            await in_thread(check, plan, run)
+        allowed = Allowance() if check is None else await in_thread(check, plan, run)
         async with _undoing() as undo:
-            return await self._start(run, plan, undo, reopen=True)
+            return await self._start(_with_budget(run, plan), plan, allowed, undo, reopen=True)
 
-    async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunTasks:
+    async def _start(
+        self, run: TaskRun, plan: RunPlan, allowed: Allowance, undo: AsyncExitStack, *, reopen: bool = False
+    ) -> RunTasks:
         directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
         self.progress(what, 1, _STAGES)
         lock = _locked(directory, run, undo)  # before anything of a run is touched that another kernel may drive
@@ -364,21 +369,24 @@ class RunStarter:
         await tasks.start()
         if reopen:
             undo.push_async_callback(parts.engine.do, _end_again)
-            await parts.launcher.resume_assignments()
+            await parts.launcher.resume_assignments(allowed.guard, plan.settings.task.budget)
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
-        await offer(parts, undo)
+        await offer(parts, undo, allowed.confirm)
         tasks.keep()
         return tasks
 
     # -- the parts -------------------------------------------------------------------------------------------
 
-    async def _store(self, plan: RunPlan, task_run_id: str, undo: AsyncExitStack) -> TaskRun:
+    async def _store(self, plan: RunPlan, task_run_id: str, allowed: Allowance, undo: AsyncExitStack) -> TaskRun:
         settings, now = plan.settings, self.clock.now()
         provider_type = plan.provider.PROVIDER_TYPE
         requester_name = getattr(settings.provider_args, "requester_name", None) or f"{provider_type}_requester"
         task = await self.writer.call(self.database.runs.get_or_create_task, settings.task.task_name)
         requester = await self.writer.call(self.database.people.get_or_create_requester, requester_name, provider_type)
+        config = _with_notes(plan.config_to_store(), plan.blueprint)
+        if allowed.most is not None:
+            config[RESERVED] = allowed.most.thousandths
         run = TaskRun(
             task_run_id=task_run_id,
             task_id=task.task_id,
@@ -387,7 +395,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=_with_notes(plan.config_to_store(), plan.blueprint),
+            config=config,
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -399,7 +407,7 @@ class RunStarter:
         make_private_folder(directory.parent)
         directory.mkdir(mode=0o700)
         undo.push_async_callback(self.writer.call, self.database.runs.delete_run, task_run_id)
-        await self.writer.call(self.database.runs.add_run, run)
+        await self.writer.call(self.database.runs.add_run, run, allowed.guard)
         return run
 
     async def _assemble(
@@ -537,6 +545,16 @@ async def _undoing() -> AsyncIterator[AsyncExitStack]:
         undo.pop_all()
 
 
+def _with_budget(run: TaskRun, plan: RunPlan) -> TaskRun:
+    """Return a run that is resumed with the budget that it is resumed with; where none is given, its own stays."""
+    budget = plan.settings.task.budget
+    if budget is None:
+        return run
+    config = copy.deepcopy(run.config)
+    config["mephisto"]["task"]["budget"] = budget
+    return replace(run, config=config)
+
+
 def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
     noted = blueprint.get_noted_args()
     if noted:
@@ -563,6 +581,8 @@ async def _create_first(launcher: TaskLauncher) -> None:
 
 
 def _end_again(step: Step) -> None:
+    if step.state.ended_at is not None:
+        return  # it was refused, and never began
     step.close_run("the run could not be resumed", "operator")
     expire_open(step, "the run could not be resumed", "operator")
     step.end_run("the run could not be resumed")

@@ -8,15 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
-from mephisto_nb.errors import ClosedError
-from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.errors import ClosedError, ConfigError
+from mephisto_nb.kernel.live_run import LiveRun, RunParts
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import check_limits
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visits import raise_to
 from mephisto_nb.utils.calling import face
 
 
@@ -103,7 +105,8 @@ class RunSteering:
         Raises
         ------
         ConfigError
-            A value cannot be, or none is given; nothing was changed.
+            A value cannot be, or none is given; or the reward is that of a study, which its crowd does not change.
+            Nothing was changed.
         BudgetExceededError
             A higher reward does not fit in a budget; nothing was changed.
         ClosedError
@@ -119,16 +122,28 @@ class RunSteering:
             maximum_units_per_worker=maximum_units_per_worker,
             task_reward=task_reward,
         )
-        if isinstance(reward := limits.get("task_reward"), Money):
-            await self._check_reward(reward)
-        await self._steer("limited otherwise", partial(steering.change_limits, limits=limits))
+        rule = partial(steering.change_limits, limits=limits)
+        if not isinstance(reward := limits.get("task_reward"), Money):
+            await self._steer("limited otherwise", rule)
+            return
+        self._refuse_fixed(reward)
+        raised = _Raising(self._driven().parts, reward, rule)
+        await in_thread(raised.check)
+        await self._steer("limited otherwise", raised, raised.check)
 
-    async def _check_reward(self, reward: Money) -> None:
+    def _refuse_fixed(self, reward: Money) -> None:
+        """Raise `ConfigError` where the run's crowd has been told what a visit is paid, and it is not this."""
         parts = self._driven().parts
-        if parts.spending is not None:
-            state = parts.engine.state
-            units, pay = len(steering.unheld_units(state)), (state.rules.pay_amount, state.rules.unit_pay(reward))
-            await in_thread(parts.spending.check_raise, parts.run, parts.provider.FEE_RATE, units, *pay)
+        told = parts.engine.state.rules.visit_pay
+        if parts.study is None or not parts.study.was_offered or reward == told:
+            return
+        more = f"{(reward - told).decimal.normalize():f}"
+        bonus = f"a bonus, as by await run.review.approve(bonus={more})" if reward > told else "no bonus"
+        raise ConfigError(
+            f"task_reward cannot become {reward}: the run's crowd was told that a visit is paid {told}, and a study's "
+            f"reward stays as it was published. To pay otherwise, give {bonus}; or end the run, and launch what is "
+            "left as a new one with that reward."
+        )
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and return how many those were.
@@ -165,11 +180,11 @@ class RunSteering:
         self._live.raise_failure()
         return self._live
 
-    async def _steer(self, what: str, rule: Callable[[Step], object]) -> None:
+    async def _steer(self, what: str, rule: Callable[[Step], object], guard: Guard | None = None) -> None:
         live = self._driven()
         if live.over.is_set() or not live.is_driven or live.parts.engine.state.closing is not None:
             raise ClosedError(f"Run {self._task_run_id} cannot be {what}: it has ended, or is about to.")
-        await live.parts.engine.do(rule)
+        await live.parts.engine.do(rule, guard=guard)
 
     async def _close(self, rule: Callable[[Step], None]) -> None:
         live = self._driven()
@@ -181,6 +196,23 @@ class RunSteering:
             await live.released.wait()
         live.raise_failure()
         live.raise_if_released()
+
+
+class _Raising:
+    """Puts another reward in force, and asks the budgets about what that costs at this moment."""
+
+    def __init__(self, parts: RunParts, reward: Money, rule: Callable[[Step], object]) -> None:
+        self._parts, self._reward, self._rule = parts, reward, rule
+        self._raised = raise_to(parts.engine.state, reward)
+
+    def __call__(self, step: Step) -> None:
+        self._raised = raise_to(step.state, self._reward)
+        self._rule(step)
+
+    def check(self) -> None:
+        """Raise `BudgetExceededError` where it does not fit; blocks."""
+        if self._parts.spending is not None:
+            self._parts.spending.check_raise(self._parts.run, self._raised)
 
 
 @contextlib.contextmanager

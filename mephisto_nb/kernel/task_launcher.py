@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, cast
 
 from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -134,9 +135,12 @@ class TaskLauncher:
         if self._is_launched:
             launch_more(step)
 
-    async def resume_assignments(self) -> None:
-        """Bring back the units of an ended run that nobody answered; `launch_units` puts them on offer."""
-        await self._engine.do(_resume)
+    async def resume_assignments(self, guard: Guard | None = None, budget: float | None = None) -> None:
+        """Bring back the units of an ended run that nobody answered; `launch_units` puts them on offer.
+
+        The guard may refuse that. `budget` is the run's own from then on; None: what it was.
+        """
+        await self._engine.do(partial(_resume, budget=budget), guard=guard)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on; return how many those were."""
@@ -199,6 +203,6 @@ def _create(step: Step, data: list[InitializationData], is_last: bool) -> None:
         step.finish_generator()
 
 
-def _resume(step: Step) -> None:
-    step.reopen_run()
+def _resume(step: Step, budget: float | None) -> None:
+    step.reopen_run(budget)
     reopen_expired(step)

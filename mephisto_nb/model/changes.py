@@ -5,7 +5,7 @@ A rule returns these; nothing has happened until the database has committed the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -305,9 +305,10 @@ class EndRun:
 
 @dataclass(frozen=True, slots=True)
 class ReopenRun:
-    """A run that was over is worked on again."""
+    """A run that was over is worked on again; `budget` is its own from now on (None: what it was)."""
 
     opened_at: float
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +355,11 @@ Change: TypeAlias = (
 )
 
 
+#: Asked within the transaction, before anything of it is written: what it raises, nothing of it is. It reads the
+#: database, and nobody else who is asked so commits meanwhile.
+Guard: TypeAlias = Callable[[], object]
+
+
 @dataclass(slots=True)
 class Changes:
     """All that one step of one run commits in one transaction; without a run, what concerns none.
@@ -361,7 +367,7 @@ class Changes:
     `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled), and `era`
     what the router calls its numbers now (None: as before).
     `packets` become rows of the outbox, numbered from `first_n`; those up to `delivered_n` are dropped from it,
-    because the router has them.
+    because the router has them. `guard` may refuse all of it; None: nobody has to be asked.
     """
 
     task_run_id: str | None
@@ -372,6 +378,7 @@ class Changes:
     era: str | None = None
     first_n: int = 1
     delivered_n: int | None = None
+    guard: Guard | None = None
 
     def __bool__(self) -> bool:
         """Return whether there is anything to commit."""

@@ -24,7 +24,11 @@ _DIGITS = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
 _SYMBOLS = {"USD": "$", "GBP": "£", "EUR": "€"}
+_CODES = {symbol: code for code, symbol in _SYMBOLS.items()}
 _CODE = re.compile(r"[A-Z]{3}")
+_NAMED = r"\s*([A-Za-z]{3}|[$£€])?\s*"
+_WRITTEN = re.compile(rf"{_NAMED}([-+]?[0-9][0-9_,]*(?:\.[0-9]*)?|[-+]?\.[0-9]+){_NAMED}")
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 #: No amount is larger, in the currency's own unit: what is was never meant, and no database could hold the sums.
 LARGEST_AMOUNT = 1_000_000_000
 _PARTS = 1000
@@ -57,10 +61,11 @@ class Money:
 
     @classmethod
     def of(cls, value: object, currency: str = DEFAULT_CURRENCY, name: str = "the amount") -> Money:
-        """Read an amount as people write it: a number in the currency's own unit, as 0.15 for 15 cents.
+        """Read an amount as people write it: a number in the currency's own unit, as 0.15 for 15 cents; or `Money`.
 
-        A float is taken for what it is written as, or was computed from: ``0.1 * 3`` is 0.3. `name` says in an error
-        what it is the amount of.
+        Text may name the currency (``30 GBP``, ``GBP 30``, ``£30``), and have commas between thousands. A float is
+        taken for what it is written as, or was computed from: ``0.1 * 3`` is 0.3. `name` says in an error what it is
+        the amount of.
 
         Raises
         ------
@@ -74,6 +79,9 @@ class Money:
                     f"{name} is in {value.currency}, but here {currency} is paid. Give an amount of that."
                 )
             return value
+        own, value = split_amount(value, name) if isinstance(value, str) else ("", value)
+        if own and own != currency:
+            raise ConfigError(f"{name} is in {own}, but here {currency} is paid. Give an amount of that.")
         number = _read(value)
         if number is None or not number.is_finite():
             raise ConfigError(f"{name} cannot be {value!r}. Give a number of {currency}, such as 0.15.")
@@ -175,6 +183,33 @@ class Money:
         if other.currency != self.currency:
             raise ValueError(f"{self} and {other} are of two currencies, and cannot be set against each other")
         return other.thousandths
+
+
+def split_amount(text: str, name: str = "the amount") -> tuple[str, str]:
+    """Return the code of the currency that a text names, or '', and what else is in it, without commas.
+
+    Raises
+    ------
+    ConfigError
+        It has a comma where none can be; `name` says what it is the amount of.
+
+    Examples
+    --------
+    >>> split_amount("30 GBP"), split_amount("£1,000.50"), split_amount("0.15")
+    (('GBP', '30'), ('GBP', '1000.50'), ('', '0.15'))
+    """
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        return "", text
+    before, number, after = found.groups(default="")
+    codes = {_CODES.get(one, one.upper()) for one in (before, after) if one}
+    if "," in number:
+        if not _GROUPED.fullmatch(number):
+            raise ConfigError(
+                f"{name} is {text!r}. Write decimals with a point, and commas between thousands: 1,000.50."
+            )
+        number = number.replace(",", "")
+    return (codes.pop(), number) if len(codes) == 1 else ("", text if codes else number)
 
 
 def _read(value: object) -> Decimal | None:

@@ -50,6 +50,20 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """Another reward, and what it costs more, without fees, for so many units, or visits, that nobody has yet.
+
+    Below 0: so much is saved.
+    """
+
+    before: Money
+    after: Money
+    number: int
+    noun: str
+    cost: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Steering:
     """What a researcher has changed of a run since its launch; None: nothing.
 

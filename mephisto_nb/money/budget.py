@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 import pandas as pd
 
-from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings
-from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, UnknownTypeError
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.frames.frames import typed
-from mephisto_nb.kernel.launch import RunPlan
+from mephisto_nb.kernel.launch import RESERVED, RunPlan
+from mephisto_nb.kernel.launching.spending import Allowance
+from mephisto_nb.kernel.recruiting.study import KEPT, OPEN, OPENING
 from mephisto_nb.model.money import Money, count, total
-from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.records import Raise, TaskRun
 from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.money.costs import run_costs, terms_of
-from mephisto_nb.money.fees import FeeRate, fee_rate_of
+from mephisto_nb.money.fees import crowd_fees, fee_rate_of, with_fees
 from mephisto_nb.money.forecast import Forecast
 from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
 from mephisto_nb.money.limits import SetBudgets, read_limits
@@ -101,19 +103,30 @@ def _counts(budget: Budget, entry: _Entry) -> bool:
 def read_books(database: Database) -> Books:
     """Return what all runs have spent and committed. Blocks."""
     runs = {run.task_run_id: run for run in database.runs.find_runs()}
-    rates = {kind: _rate(kind) for kind in {run.provider_type for run in runs.values()}}
+    rates = {kind: crowd_fees(kind).most for kind in {run.provider_type for run in runs.values()}}
+    # Work first: what is approved in between is then counted twice, and not forgotten.
+    work = list(_work(database, list(runs.values())))
     entries = list(_payments(database, runs, rates))
-    for run_id, amount in _work(database, list(runs.values())):
-        entries.append(_Entry(run_id, runs[run_id].task_name, None, amount))
+    entries += [_Entry(run_id, runs[run_id].task_name, None, amount) for run_id, amount in work]
+    for run in runs.values():
+        if run.ended_at is None and not run.is_imported:
+            beyond = _promised(database, run) - Books(tuple(entries)).work_of(run)
+            if beyond.thousandths > 0:
+                entries.append(_Entry(run.task_run_id, run.task_name, None, beyond))
     return Books(tuple(entries))
 
 
-def _rate(provider_type: str) -> Decimal:
-    """Return what a crowd takes at most; of one that is no longer registered nobody knows."""
-    try:
-        return fee_rate_of(get_crowd_provider_from_type(provider_type)).most
-    except UnknownTypeError:
-        return Decimal(0)
+def _promised(database: Database, run: TaskRun) -> Money:
+    """Return what the work of a run that lasts may come to by what was said of it, whatever of it is there by now.
+
+    That is what its launch has asked the budgets for, until all of its units are there; and what its crowd was asked
+    for, until its study is closed.
+    """
+    most = int(run.config.get(RESERVED) or 0) if not run.generator_done else 0
+    study = database.runs.read_crowd_memory(run.task_run_id).get(KEPT)
+    if isinstance(study, dict) and study.get("stage") in (OPENING, OPEN):
+        most = max(most, int(study.get("each") or 0) * int(study.get("places") or 0))
+    return Money(most, run.currency)
 
 
 def _payments(database: Database, runs: Mapping[str, TaskRun], rates: Mapping[str, Decimal]) -> Iterable[_Entry]:
@@ -216,7 +229,13 @@ def with_budget(settings: TaskRunSettings, budget: Money | float | str) -> TaskR
 
 
 def check_budget(
-    database: Database, wanted: Wanted, task_name: str, now: float, own: Sequence[Budget] = (), run_id: str = ""
+    database: Database,
+    wanted: Wanted,
+    task_name: str,
+    now: float,
+    own: Sequence[Budget] = (),
+    run_id: str = "",
+    beside: Sequence[_Entry] = (),
 ) -> BudgetDecision:
     """Return what the budgets say of what is wanted for a task. Blocks.
 
@@ -234,6 +253,8 @@ def check_budget(
         Budgets of that run alone, beside those of the user's file.
     run_id
         The run; "": it is about to be launched, so nothing of it is spent.
+    beside
+        What is to be committed together with it.
 
     Raises
     ------
@@ -246,7 +267,7 @@ def check_budget(
     budgets = [*limits.budgets(task_name, month_of(now), run_id), *own]
     if not budgets:
         return BudgetDecision(wanted, True)
-    books = read_books(database)
+    books = Books((*read_books(database).entries, *beside))
     decision = decide(wanted, [(budget, books.of(budget)) for budget in budgets])
     if not decision.allowed:
         raise BudgetExceededError(str(decision), decision)
@@ -272,8 +293,8 @@ class BudgetAtLaunch:
     confirm: bool | str | None = None
     limits: SetBudgets = field(default_factory=read_limits)
 
-    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
-        """Check a new run, or one that is resumed.
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> Allowance:
+        """Check a new run, or one that is resumed; return what it may commit.
 
         Raises
         ------
@@ -287,10 +308,10 @@ class BudgetAtLaunch:
         task = plan.settings.task
         currency = task.currency
         run_id = resumed.task_run_id if resumed else ""
-        own = self._own(plan, currency, run_id)
+        own = self._own(plan, currency, resumed)
         confirmed_above = self.limits.confirmed_above(currency)
         if not (own or confirmed_above or self.limits.budgets(task.task_name, month_of(self.now))):
-            return
+            return Allowance()
         units = self._units(plan, resumed)
         if units is None:
             raise BudgetExceededError(
@@ -298,12 +319,18 @@ class BudgetAtLaunch:
                 "come to. Hand over a list or a DataFrame, or take the budget away."
             )
         wanted = worst_case(plan, units)
-        check_budget(self.database, wanted, task.task_name, self.now, own, run_id)
+        check = partial(check_budget, self.database, wanted, task.task_name, self.now, own, run_id)
+        check()
         if confirmed_above is not None and self.confirm is not True:
             self._ask(plan, units, confirmed_above)
+        confirm = None if confirmed_above is None else partial(self._confirm, task.task_name, confirmed_above)
+        return Allowance(wanted.amount, check, confirm)
 
-    def _own(self, plan: RunPlan, currency: str, run_id: str) -> list[Budget]:
+    def _own(self, plan: RunPlan, currency: str, resumed: TaskRun | None) -> list[Budget]:
+        run_id = resumed.task_run_id if resumed else ""
         given = plan.settings.task.budget
+        if given is None and resumed is not None:
+            return run_budgets_of_configuration(resumed)
         if given is None:
             return []
         return [Budget(BudgetScope.RUN, run_id, Money.of(given, currency, _OWN), _OWN)]
@@ -322,6 +349,16 @@ class BudgetAtLaunch:
                 f"Launching {plan.settings.task.task_name!r} may cost up to {asked.expected} (likeliest: "
                 f"{forecast.cost.point.rounded_up()}), and you want to be asked above {limit}. If that is meant, "
                 f"launch it with confirm={asked.expected!r}, or confirm=True.",
+                asked.expected,
+            )
+
+    def _confirm(self, task_name: str, limit: Money, cost: Money) -> None:
+        """Raise `ConfirmationNeededError` where a crowd's own price is above the limit, and was not confirmed."""
+        asked = Confirmation(cost, limit, self.confirm)
+        if asked.is_needed:
+            raise ConfirmationNeededError(
+                f"Launching {task_name!r} costs up to {asked.expected} by what its crowd says, and you want to be "
+                f"asked above {limit}. If that is meant, launch it with confirm={asked.expected!r}, or confirm=True.",
                 asked.expected,
             )
 
@@ -346,27 +383,17 @@ def worst_case(plan: RunPlan, units: int) -> Wanted:
     return Wanted(what, each * units + beside, units, each)
 
 
-def with_fees(amount: Money, fees: FeeRate) -> Money:
-    """Return an amount with the crowd's fees and taxes on it, at most."""
-    return amount + amount.share(fees.most)
-
-
 def _gate_units(plan: RunPlan) -> int:
     return sum(getattr(gate.settings, gate.LIMIT) or 0 for gate in plan.gates.unit_gates)
 
 
-def check_raise(
-    database: Database, run: TaskRun, fees: FeeRate, units: int, before: Money, after: Money, now: float
-) -> BudgetDecision:
-    """Check a raise of what a unit pays, of so many that nobody has or answered yet. Blocks; raises as `check_budget`.
-
-    What is paid less needs no budget.
-    """
-    more = max(Money(0, after.currency), after - before)
-    each = with_fees(more, fees)
-    what = f"Raising the pay of a unit of {run.task_name!r} from {before} to {after}, for {count(units, 'unit')},"
+def check_raise(database: Database, run: TaskRun, raised: Raise, now: float) -> BudgetDecision:
+    """Check another reward, for what nobody has yet. Blocks; raises as `check_budget`. What saves money fits."""
+    more = with_fees(max(Money(0, raised.cost.currency), raised.cost), crowd_fees(run.provider_type))
+    of = f"{raised.noun} of {run.task_name!r} from {raised.before} to {raised.after}"
+    what = f"Raising the pay of a {of}, for {count(raised.number, raised.noun)},"
     own = run_budgets_of_configuration(run)
-    return check_budget(database, Wanted(what, each * units), run.task_name, now, own, run.task_run_id)
+    return check_budget(database, Wanted(what, more), run.task_name, now, own, run.task_run_id)
 
 
 def check_places(database: Database, run: TaskRun, places: int, cost: Money, now: float) -> BudgetDecision:
@@ -387,14 +414,19 @@ def check_places(database: Database, run: TaskRun, places: int, cost: Money, now
     return check_budget(database, wanted, run.task_name, now, own, run.task_run_id)
 
 
-def check_bonus(
-    database: Database, run: TaskRun, fees: FeeRate, amounts: Sequence[Money], now: float
-) -> BudgetDecision:
-    """Check bonuses that are to be given in a run, together. Blocks; raises as `check_budget`."""
-    together = sum(amounts, Money(0, run.currency))
-    what = f"Giving {count(len(amounts), 'bonus', 'bonuses')} in {run.task_name!r}"
-    own = run_budgets_of_configuration(run)
-    return check_budget(database, Wanted(what, with_fees(together, fees)), run.task_name, now, own, run.task_run_id)
+def check_bonuses(
+    database: Database, given: Sequence[tuple[TaskRun, Sequence[Money]]], now: float
+) -> list[BudgetDecision]:
+    """Check bonuses that are to be given in runs, all together. Blocks; raises as `check_budget`."""
+    decisions, beside = [], list[_Entry]()
+    for run, amounts in given:
+        wanted = with_fees(total(amounts, run.currency), crowd_fees(run.provider_type))
+        others = f", beside those of {count(len(beside), 'other run')}," if beside else ""
+        what = f"Giving {count(len(amounts), 'bonus', 'bonuses')} in {run.task_name!r}{others}"
+        about = (run.task_name, now, run_budgets_of_configuration(run), run.task_run_id, beside)
+        decisions.append(check_budget(database, Wanted(what, wanted), *about))
+        beside.append(_Entry(run.task_run_id, run.task_name, None, wanted, is_work=False))
+    return decisions
 
 
 def run_budgets_of_configuration(run: TaskRun) -> list[Budget]:
@@ -412,14 +444,14 @@ class Spending:
     database: Database
     clock: Clock
 
-    def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
-        """Raise `BudgetExceededError` if a higher reward of so many units does not fit; blocks."""
-        check_raise(self.database, run, FeeRate(fee_rate, fee_rate), units, before, after, self.clock.now())
+    def check_raise(self, run: TaskRun, raised: Raise) -> None:
+        """Raise `BudgetExceededError` if another reward does not fit; blocks."""
+        check_raise(self.database, run, raised, self.clock.now())
 
     def check_places(self, run: TaskRun, places: int, cost: Money) -> None:
         """Raise `BudgetExceededError` if so many places at a crowd do not fit; blocks."""
         check_places(self.database, run, places, cost, self.clock.now())
 
-    def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
-        """Raise `BudgetExceededError` if bonuses do not fit; blocks."""
-        check_bonus(self.database, run, FeeRate(fee_rate, fee_rate), amounts, self.clock.now())
+    def check_bonuses(self, given: Sequence[tuple[TaskRun, Sequence[Money]]]) -> None:
+        """Raise `BudgetExceededError` if bonuses do not fit together; blocks."""
+        check_bonuses(self.database, given, self.clock.now())

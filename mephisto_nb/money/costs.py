@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mephisto_nb.config.registry import get_crowd_provider_from_type
-from mephisto_nb.errors import UnknownTypeError
 from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.records import BookedSum, KnownPayment, RunPay, TaskRun
 from mephisto_nb.model.states import PAYMENT_COUNTS, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules
 from mephisto_nb.model.visits import VisitRules, VisitStanding
+from mephisto_nb.money.fees import crowd_fees
 from mephisto_nb.rules.visit_pay import worth_at_most
 
 _PAID = frozenset({PaymentStatus.SENT, PaymentStatus.CONFIRMED})
@@ -47,16 +46,8 @@ def terms_of(run: TaskRun) -> CostTerms:
     pay = stored_task_pay(run.config).task_reward if run.config else Money(0, run.currency)
     changed = run.steering.task_reward
     return CostTerms(
-        pay if changed is None else changed, crowd_fee_rate(run.provider_type), stored_visit_rules(run.config)
+        pay if changed is None else changed, crowd_fees(run.provider_type).most, stored_visit_rules(run.config)
     )
-
-
-def crowd_fee_rate(provider_type: str) -> Decimal:
-    """Return what a crowd takes on top of the pay, as a share of it; of one that is no longer known, nobody knows."""
-    try:
-        return get_crowd_provider_from_type(provider_type).FEE_RATE
-    except UnknownTypeError:
-        return Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What a crowd takes on top of what people are paid, and the taxes on that.
 
-Stands alone because it is the one place that asks a provider for it: where a crowd sets its fees itself, and differs
-from account to account, a provider will be able to say more.
+Stands alone because it is the one place that asks a provider for it: budgets, dashboards, previews and forecasts go by
+what is said here. Where a crowd sets its fees itself, and differs from account to account, a provider will be able to
+say more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.errors import ConfigError, UnknownTypeError
+from mephisto_nb.model.money import Money
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 
 
@@ -47,6 +50,19 @@ def fee_rate_of(provider: CrowdProvider[Any] | type[CrowdProvider[Any]]) -> FeeR
     """Return what a crowd takes: its `FEE_RATE`, without taxes on it."""
     rate = provider.FEE_RATE
     return FeeRate(rate, rate, source=f"the provider {provider.PROVIDER_TYPE!r}")
+
+
+def crowd_fees(provider_type: str) -> FeeRate:
+    """Return what the crowd of this name takes; of one that is no longer registered nobody knows, and it is nothing."""
+    try:
+        return fee_rate_of(get_crowd_provider_from_type(provider_type))
+    except UnknownTypeError:
+        return FeeRate(source="nobody")
+
+
+def with_fees(amount: Money, fees: FeeRate) -> Money:
+    """Return an amount with the crowd's fees and taxes on it, at most."""
+    return amount + amount.share(fees.most)
 
 
 def read_rate(given: object, name: str) -> tuple[Decimal, Decimal]:

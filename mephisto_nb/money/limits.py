@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mephisto_nb.config.config_handler import get_config, get_config_path
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.money import Money, check_currency
+from mephisto_nb.model.money import Money, check_currency, split_amount
 from mephisto_nb.rules.budget import Budget, BudgetScope
 
 #: The section of the user's file, and its keys.
 SECTION = "budget"
 _KEYS = ("month", "run", "tasks", "ask_above")
-_AMOUNT = re.compile(r"\s*([0-9][0-9_,.]*)\s*([A-Za-z]{3})\s*|\s*([A-Za-z]{3})\s*([0-9][0-9_,.]*)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +86,10 @@ def read_amount(value: Any, name: str) -> Money:
     >>> read_amount("500 USD", "budget.month")
     Money('500', 'USD')
     """
-    found = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    code, number = split_amount(value, name) if isinstance(value, str) else ("", "")
+    if not code:
         raise ConfigError(f"{name} is {value!r}. Give an amount with its currency, such as 500 USD.")
-    number, code = (found[1], found[2]) if found[1] else (found[4], found[3])
-    if "," in number and not re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", number):
-        raise ConfigError(f"{name} is {value!r}. Write decimals with a point: 500.50 USD.")
-    currency = check_currency(code.upper(), name)
-    amount = Money.of(number.replace(",", "").replace("_", ""), currency, name)
+    amount = Money.of(number, check_currency(code, name), name)
     if amount.thousandths <= 0:
         raise ConfigError(f"{name} is {value!r}. Give an amount above 0, or leave it out: then nothing is limited.")
     return amount

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import OutcomeUnknown, WorldError
+from mephisto_nb.errors import CrowdRefusedError, OutcomeUnknown, WorldError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
@@ -29,6 +29,8 @@ REFUSED = "the crowd did not do it"
 UNHEARD = "nobody heard whether the crowd did it"
 #: So long after it was asked, nobody waits for the crowd's answer any more (seconds): each desk gives up sooner.
 GIVEN_UP_AFTER = 300.0
+#: After so many refusals of parts of one batch, what is left of it is not parted any more.
+MOST_REFUSED = 20
 #: What a person is told of a payment in doubt.
 DOUBT = (
     "{} of {} was asked for, and nobody heard whether it was made. Either it was, and asking again would pay it twice; "
@@ -95,7 +97,7 @@ async def pay_due(run: RunFrames) -> list[Trouble]:
                 troubles += await asker.approve(one)
         bonuses = [one for one in owed if one.verb is CrowdVerb.BONUS]
         for start in range(0, len(bonuses), desk.LARGEST_BATCH):
-            troubles += await asker.pay_bonuses(bonuses[start : start + desk.LARGEST_BATCH])
+            troubles += await asker.pay_batch(bonuses[start : start + desk.LARGEST_BATCH])
         return troubles
     finally:
         run.crowd.in_flight.difference_update(keys)
@@ -116,12 +118,30 @@ class _Asker:
             return []
         return await self._ask([due], partial(self._desk.approve_work, due.work))
 
+    async def pay_batch(self, due: Sequence[_Due]) -> list[Trouble]:
+        """Have bonuses paid, together; where they are refused, as one of them cannot be, the others by themselves."""
+        batches, troubles, refused = [list(due)], list[Trouble](), 0
+        while batches:
+            batch = batches.pop()
+            try:
+                troubles += await self.pay_bonuses(batch)
+            except CrowdRefusedError as error:
+                refused += 1
+                if len(batch) == 1 or refused > MOST_REFUSED:
+                    troubles += await self._refuse(batch, str(error), put_back=False)
+                else:
+                    middle = len(batch) // 2
+                    batches += [batch[middle:], batch[:middle]]
+        return troubles
+
     async def pay_bonuses(self, due: Sequence[_Due]) -> list[Trouble]:
-        """Have bonuses paid, together, those of them that are still owed."""
+        """Have bonuses paid, together, those of them that are still owed; raise `CrowdRefusedError` as a quote does."""
         quote, taken = None, list(due)
         while True:
             try:
                 quote = await self._desk.quote_bonuses([one.work for one in taken])
+            except CrowdRefusedError:
+                raise
             except WorldError as error:
                 return await self._refuse(taken, str(error), put_back=False)
             except Exception as error:  # nothing was paid: it was only asked what it would cost
@@ -235,7 +255,7 @@ class _Asker:
 
     async def _pay_now(self, due: _Due) -> list[Trouble]:
         owed = _Due(due.payment_id, due.verb, _S.OWED, None, due.work, due.visit_id)
-        return await (self.pay_bonuses([owed]) if due.verb is CrowdVerb.BONUS else self.approve(owed))
+        return await (self.pay_batch([owed]) if due.verb is CrowdVerb.BONUS else self.approve(owed))
 
     # -- writing down
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.changes import Changes, Guard
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.people import Act, ActOutcome
 from mephisto_nb.model.records import (
@@ -67,7 +67,8 @@ class Database(ABC):
         """Commit several runs' changes together; each stands or falls alone.
 
         Called by the writer for the steps of runs and for decisions on answers: all that wait at a moment are one
-        group. It raises nothing itself.
+        group. It raises nothing itself. Those that have a `guard` are written alone, and it is asked within their
+        transaction: what it finds in the database must still hold, as far as others are asked so, when it is committed.
 
         Returns
         -------
@@ -114,8 +115,10 @@ class RunStore(ABC):
         """Find the task of this name, or make it. Called when a run is launched or imported."""
 
     @abstractmethod
-    def add_run(self, run: TaskRun) -> None:
+    def add_run(self, run: TaskRun, guard: Guard | None = None) -> None:
         """Store a new run, whose task and requester are stored already. Called by a launch, before anything is served.
+
+        `guard` is asked as that of `Changes` is, and what it raises goes on to the caller.
 
         Raises
         ------
@@ -128,8 +131,10 @@ class RunStore(ABC):
         """Take back a run with all that hangs on it; one that is not there is no error. Called when a launch failed."""
 
     @abstractmethod
-    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object]) -> None:
+    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object], guard: Guard | None = None) -> None:
         """Store values beside those that a run's recruiter has kept. Called for its `CrowdMemory`.
+
+        `guard` is asked as that of `Changes` is, and what it raises goes on to the caller.
 
         Raises
         ------

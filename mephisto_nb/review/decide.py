@@ -24,6 +24,7 @@ from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
 from mephisto_nb.model.states import UNIT_ANSWERED, PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules
+from mephisto_nb.money.fees import crowd_fees
 from mephisto_nb.ports.crowd_desk import CrowdVerb
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules.run_state import RunRules, RunState
@@ -33,7 +34,7 @@ from mephisto_nb.utils.calling import brief
 from mephisto_nb.utils.ids import acting_name, new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
+    from mephisto_nb.frames.run_frames import RunFrames
 
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
@@ -137,19 +138,15 @@ def with_bonus(decision: Decision, extras: Extras, runs: Sequence[TaskRun]) -> D
             "the same. Decide on the answers of one currency at a time."
         )
     for run in runs:
-        _refuse_more(run, _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus)
+        bonus = _amount("bonus", extras.bonus, run.currency)
+        _refuse_more(run, bonus, extras.maximum_bonus)
+        crowd = find_crowd(run.provider_type)
+        if crowd is not None and CrowdVerb.BONUS in crowd.DESK.CAN and not bonus.is_whole:
+            raise ConfigError(
+                f"A bonus of {bonus} cannot be paid by {run.provider_type!r}, which pays whole units of "
+                f"{run.currency}. Give {bonus.rounded_up()}, say."
+            )
     return replace(decision, bonus=bonuses[0] or None)
-
-
-def check_bonuses(decision: Decision, chosen: Sequence[tuple[TaskRun, RunCrowd, int]]) -> None:
-    """Raise `BudgetExceededError` where the bonuses of a decision, one a unit, do not fit in a budget; blocks.
-
-    `chosen` are the runs that it is about, each with its crowd, and how many units of it.
-    """
-    for run, crowd, units in chosen:
-        if decision.bonus and units and crowd.spending is not None:
-            fee_rate = crowd.provider.FEE_RATE if crowd.provider else Decimal(0)
-            crowd.spending.check_bonuses(run, fee_rate, [decision.bonus] * units)
 
 
 def _refuse_more(run: TaskRun, bonus: Money, maximum: Amount | None) -> None:
@@ -197,6 +194,51 @@ def _names(given: object) -> list[object]:
 Rule: TypeAlias = Callable[[Step], list[ReviewOutcome]]
 Prepare: TypeAlias = Callable[[], Rule]
 
+_REJECTED = UnitStatus.REJECTED
+
+
+class Paying:
+    """A decision's rule, which notes what it comes to owe that nobody has counted on; and asks the budgets about that.
+
+    Those are bonuses, and the pay of answers that were rejected before: what waits for a decision is committed anyway.
+
+    Parameters
+    ----------
+    run
+        Of which run.
+    rule
+        The rule.
+    """
+
+    def __init__(self, run: RunFrames, rule: Rule) -> None:
+        self._run, self._rule = run, rule
+        self.amounts: list[Money] = []
+
+    def __call__(self, step: Step) -> list[ReviewOutcome]:
+        """Apply the rule."""
+        earlier = len(step.changes.changes)
+        outcomes = self._rule(step)
+        nothing = Money(0, self._run.task_run.currency)
+        again = {one.unit_id: one.owed or nothing for one in outcomes if one.done and one.before is _REJECTED}
+        added = (one.payment for one in step.changes.changes[earlier:] if isinstance(one, AddPayment))
+        bonuses = [one.amount for one in added if one.kind is PaymentKind.BONUS and one.unit_id not in again]
+        self.amounts = [one for one in (*again.values(), *bonuses) if one > nothing]
+        return outcomes
+
+    def check(self) -> None:
+        """Raise `BudgetExceededError` where it does not fit; blocks."""
+        spending = self._run.crowd.spending
+        if self.amounts and spending is not None:
+            spending.check_bonuses([(self._run.task_run, self.amounts)])
+
+
+def foresee_owed(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[Money]:
+    """Return what a decision would come to owe that nobody has counted on; nothing is decided. Blocks."""
+    paying = Paying(run, rule)
+    paying(make_step(run, unit_ids))
+    return paying.amounts
+
+
 #: How often is decided again; each time somebody else has decided something.
 _TRIES = 20
 
@@ -212,6 +254,8 @@ async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -
         Others decide on these units so fast that there is no getting in.
     DatabaseError
         The database cannot be written; nothing was decided.
+    BudgetExceededError
+        What it would owe beyond what is committed does not fit in a budget; nothing was decided.
     ClosedError
         The operator was shut down.
     """
@@ -219,21 +263,22 @@ async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -
     for turn in range(_TRIES):
         rule = await in_thread(prepare)
         try:
-            return await in_thread(explain, run, await _commit(run, unit_ids, rule))
+            return await in_thread(explain, run, await _commit(run, unit_ids, Paying(run, rule)))
         except ConflictError:
             if turn == _TRIES - 1:
                 raise
     return []
 
 
-async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[ReviewOutcome]:
+async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Paying) -> list[ReviewOutcome]:
     if (engine := run.engine) is not None:
         try:
-            return await engine.do(rule)
+            return await engine.do(rule, guard=rule.check)
         except ClosedError:
             pass  # the run has come to its end, or was let go of, this very moment
     step = await in_thread(make_step, run, unit_ids)
     outcomes = rule(step)
+    step.changes.guard = rule.check
     if step.changes:
         await run.writer.commit(step.changes)
     return outcomes
@@ -390,7 +435,7 @@ def describe(
         workers=len({one.worker_id for one in done}),
         reward=reward,
         bonus=bonus,
-        fees=(reward + bonus).share(crowd.FEE_RATE if crowd else 0),
+        fees=(reward + bonus).share(crowd_fees(provider_type).most),
         payments_cancelled=sum(isinstance(change, ChangePayment) for change in changes),
         grants=sum(isinstance(change, SetGrant) for change in changes),
         blocks=sum(isinstance(change, SetBlocked) for change in changes),

@@ -14,7 +14,7 @@ from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames.frames import join_results, reviews_frame, typed
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.reviews import SAID, ReviewOutcome
+from mephisto_nb.model.reviews import SAID, Decision, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import (
@@ -26,7 +26,7 @@ from mephisto_nb.review.decide import (
     Grants,
     ReviewPreview,
     carry_out,
-    check_bonuses,
+    foresee_owed,
     make_decision,
     read_extras,
     with_bonus,
@@ -107,7 +107,7 @@ class Reviewing:
         decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
-        await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
+        await in_thread(_check_budgets, decision, chosen)
         if decision.verdict is UnitStatus.REJECTED:
             for run, wanted in chosen:
                 await in_thread(check_rejection, run, wanted, decision)
@@ -546,6 +546,16 @@ class OperatorReview:
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
         return reviews_frame(self._database.reviews.read_reviews(None))
+
+
+def _check_budgets(decision: Decision, chosen: Sequence[tuple[RunFrames, Wanted]]) -> None:
+    """Raise `BudgetExceededError` where what a decision owes in all runs together does not fit; blocks."""
+    if not (decision.bonus or decision.again) or decision.verdict is UnitStatus.REJECTED:
+        return
+    owed = [(run, foresee_owed(run, list(wanted), deciding(run, decision, wanted))) for run, wanted in chosen]
+    spending = next((run.crowd.spending for run, amounts in owed if amounts), None)
+    if spending is not None:
+        spending.check_bonuses([(run.task_run, amounts) for run, amounts in owed if amounts])
 
 
 def _of(wanted: Mapping[str, UnitStatus | None], run: Selectable) -> Wanted:

@@ -205,10 +205,7 @@ class Confirmation:
 
 def _confirms(given: str, amount: Money) -> bool:
     """Return whether a typed sum is of this currency, and no less than the amount: `$120.00`, `120 USD`, `120`."""
-    number = "".join(mark for mark in given if mark.isdigit() or mark == ".")
-    about = "".join(mark for mark in given if not (mark.isdigit() or mark in " .,")).upper()
-    known = {"", amount.currency, str(Money(0, amount.currency)).strip("0. ")}
     try:
-        return about in known and Money.of(number, amount.currency) >= amount
+        return Money.of(given, amount.currency) >= amount
     except ConfigError:
         return False

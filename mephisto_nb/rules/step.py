@@ -182,10 +182,10 @@ class Step:
         self.note(EndRun(self.now))
         self.log("run", self.state.task_run_id, None, "ended", why, "operator")
 
-    def reopen_run(self) -> None:
-        """Note that a run that was over is worked on again, within the limits that it is resumed with."""
+    def reopen_run(self, budget: float | None = None) -> None:
+        """Note that a run that was over is worked on again, within the limits, and the budget, of its resumption."""
         self.state.opened_at, self.state.ended_at = self.now, None
-        self.note(ReopenRun(self.now))
+        self.note(ReopenRun(self.now, budget))
         self.steer(AS_LAUNCHED)
         self.state.service = Service(served_until=self.now)
         self.note(Serve(self.state.service))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import OnboardingAgent
+from mephisto_nb.model.money import Money, total
 from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
 from mephisto_nb.model.packets import SEALED_EXIT, PacketType
-from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AgentStatus
+from mephisto_nb.model.records import Agent, Raise, Worker, WorkerFacts
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.model.visits import Short, ShortPay, Visit, VisitBooks, VisitRules
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
@@ -439,6 +440,20 @@ def count_visits_needed(state: RunState) -> int:
     visits = (state.visits.visits[id_] for id_ in state.visits.open)
     under_way = sum(max(0, visit.asked - visit.done) for visit in visits)
     return -(-max(0, state.num_open - under_way) // _per_visit(state))
+
+
+def raise_to(state: RunState, reward: Money) -> Raise:
+    """Return what another reward comes to: of visits that nobody has begun, or of the units that nobody has.
+
+    A unit may pay otherwise than the others, as one that somebody had while the reward was changed.
+    """
+    before, visits = state.rules.visit_pay, state.rules.visits
+    if visits is not None and visits.units > 1:
+        number = count_visits_needed(state)
+        return Raise(before, reward, number, "visit", (reward - before) * number)
+    units = state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    cost = total((reward - unit.pay_amount for unit in units), reward.currency)
+    return Raise(before, reward, len(units), "unit", cost)
 
 
 def _per_visit(state: RunState) -> int:

@@ -6,6 +6,7 @@ one in `_ORDER`.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
@@ -389,6 +390,16 @@ def _set_run(connection: Connection, run: str | None, **values: object) -> None:
         raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
 
 
+def _reopen_run(connection: Connection, run: str | None, change: c.ReopenRun) -> None:
+    values: dict[str, object] = {"ended_at": None, "opened_at": change.opened_at}
+    if change.budget is not None:
+        query = select(t.task_runs.c.config).where(t.task_runs.c.task_run_id == run)
+        config = json.loads(connection.execute(query).scalar_one_or_none() or "{}")
+        config.setdefault("mephisto", {}).setdefault("task", {})["budget"] = change.budget
+        values["config"] = dump(config)
+    _set_run(connection, run, **values)
+
+
 def _write_link(connection: Connection, changes: c.Changes) -> None:
     run, values = changes.task_run_id, {}
     packets = [
@@ -447,6 +458,6 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
     (
         c.ReopenRun,
-        lambda connection, run, found: _set_run(connection, run, ended_at=None, opened_at=found[-1].opened_at),
+        lambda connection, run, found: _reopen_run(connection, run, found[-1]),
     ),
 )

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import MachineTroubles
@@ -39,6 +40,8 @@ _SERVER_PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+#: By which number those take turns on a server whose commits have a guard.
+_TURN = 0x6D6E625F67
 #: Commits are counted from 0 to this, and then from 0 again.
 _MOST_COUNTED = 2**31
 
@@ -87,8 +90,12 @@ class Connections:
         return None if self._place is None else self._place.path.parent
 
     @contextmanager
-    def writing(self, what: str) -> Iterator[Connection]:
+    def writing(self, what: str, guard: Guard | None = None) -> Iterator[Connection]:
         """Open a transaction that writes; `what` is for errors, which are ours (`told_plainly`).
+
+        A `guard` is asked before anything is written. What it reads is all that others have committed, and of those who
+        have a guard nobody commits until this transaction has: an SQLite file has one writer at a time, and on a server
+        they take turns. What is written there without a guard may be committed while the guard reads.
 
         What it has written is in a file that has its name, or it raises `DatabaseError`. That is no proof that nothing
         was stored: a commit may be found again with its file, or have reached a server that could not say so. So what
@@ -101,6 +108,10 @@ class Connections:
                 # Here nobody else can put the file back, and what follows is in it if it was put back before.
                 if self._place is not None and (fate := self._fate(connection)):
                     raise DatabaseError(f"{what} failed: {self._place.path} was {fate} just now. Try again.")
+                if guard is not None:
+                    if self._place is None:
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+                    guard()
                 self._count_commit(connection)
                 yield connection
             self.wrote()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model.answers import REST, unpack
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.gates import (
     GateRow,
     GateUnit,
@@ -59,9 +60,9 @@ class SQLRuns(RunStore):
             row = find_or_add(connection, t.tasks, {"task_name": name}, new)
         return Task(row.task_id, row.task_name)
 
-    def add_run(self, run: TaskRun) -> None:
-        """Store a new run."""
-        with self._connections.writing("Storing a new run") as connection:
+    def add_run(self, run: TaskRun, guard: Guard | None = None) -> None:
+        """Store a new run, unless the guard refuses."""
+        with self._connections.writing("Storing a new run", guard) as connection:
             connection.execute(insert(t.task_runs), run_row(run))
 
     def delete_run(self, task_run_id: str) -> None:
@@ -73,9 +74,9 @@ class SQLRuns(RunStore):
             for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
-    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object]) -> None:
-        """Store values beside those that a run's recruiter has kept."""
-        with self._connections.writing("Storing what a crowd's study is called") as connection:
+    def keep_crowd_memory(self, task_run_id: str, values: Mapping[str, object], guard: Guard | None = None) -> None:
+        """Store values beside those that a run's recruiter has kept, unless the guard refuses."""
+        with self._connections.writing("Storing what a crowd's study is called", guard) as connection:
             keep_crowd_memory(connection, task_run_id, values)
 
     # -- reading

@@ -50,14 +50,16 @@ class SQLDatabase(Database):
         return f"SQLDatabase({self.connections.shown_url!r})"
 
     def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
-        """Commit several runs' changes together; each stands or falls alone."""
-        if len(group) > 1 and self._try(group) is None:
+        """Commit several runs' changes together; each stands or falls alone, and what has a guard is written alone."""
+        is_free = all(changes.guard is None for changes in group)
+        if is_free and len(group) > 1 and self._try(group) is None:
             return [None] * len(group)
         return [self._try([changes]) for changes in group]
 
     def _try(self, group: Sequence[Changes]) -> Exception | None:
         try:
-            with self.connections.writing("Storing a step of a run") as connection:
+            guard = group[0].guard if len(group) == 1 else None
+            with self.connections.writing("Storing a step of a run", guard) as connection:
                 for changes in group:
                     apply_changes(connection, changes)
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for this commit

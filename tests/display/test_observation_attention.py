@@ -49,6 +49,7 @@ class FakeRun:
             tally=self.tally,
             engine=engine,
             link=link,
+            study=None,
             machine_troubles=(),
             provider=SimpleNamespace(get_entry_url=lambda url: None),
         )
@@ -72,9 +73,9 @@ class Scene:
         self.run.refuse(name, facts_of(name, **facts) if facts else None)
         self.tell()
 
-    def work(self, name: str, seconds: float, how: AgentStatus | None = None) -> None:
+    def work(self, name: str, seconds: float, how: AgentStatus | None = None, registration: str | None = None) -> None:
         """Let a worker take a unit and, after so many seconds, answer it or leave it."""
-        agent = self.run.take(name)
+        agent = self.run.take(name, registration)
         self.tell()
         self.run.now += seconds
         if how is None:
@@ -234,6 +235,21 @@ def test_pay_under_the_minimum_says_what_would_be_enough() -> None:
     assert scene.notices()["pay"]["action"] is None
     scene.minimum = 0.0
     assert scene.notices() == {}
+
+
+def test_no_raise_is_offered_that_nobody_would_get() -> None:
+    """The visit that goes on takes all units that are left, and its reward stays."""
+    rules = VisitRules(units=8)
+    scene = Scene(*[1] * 8, visits=rules, task_reward=Money.of(4), pay_amount=Money.of("0.5"))
+    for _ in range(5):
+        scene.work("ann", 300.0, registration="page")
+    (visit,) = scene.run.state.visits.visits.values()
+    assert (visit.asked, visit.done) == (8, 5)
+    notice = scene.notices()["pay"]
+    assert (notice["action"], notice["remedy"]) == (
+        None,
+        "Think of a bonus for those who have worked, and pay more next time.",
+    )
 
 
 @pytest.mark.parametrize(("slow", "severity"), [(2, "info"), (3, "warning")])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.display.dashboard.runs import run_list
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.hooks import SubmittedUnit
@@ -14,7 +16,7 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import parts_of, watch
-from tests.kernel.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import ABOUT, crowd_of, launch, rows, take
 
 POUNDS: dict[str, Any] = {"currency": "GBP", "task_reward": 0.05}
 
@@ -70,3 +72,17 @@ async def test_runs_of_two_currencies_have_two_sums(operator: Operator) -> None:
     costs = [(one["currency"], one["spent"], one["whole_cost"]) for one in runs.state()["sums"]]
     assert costs == [("GBP", 0.0, 0.1), ("USD", 0.0, 0.0)]
     assert [row["currency"] for row in runs.state()["runs"]] == ["GBP", "USD", "GBP"]
+
+
+@pytest.mark.parametrize("budget", ["30 GBP", "£30.00", Money.of(30, "GBP"), 30])
+def test_amounts_of_a_configuration_may_name_their_currency(budget: Any) -> None:
+    task = {**ABOUT, "currency": "GBP", "task_reward": "GBP 0.15", "maximum_bonus": "1,000 GBP", "budget": budget}
+    read = resolve_config(compose("mock", task=task)).task
+    assert (read.task_reward, read.maximum_bonus, read.budget) == (0.15, 1000, 30)
+    overrides = ["mephisto.task.currency=GBP", "mephisto.task.task_reward=0.1", "mephisto.task.budget=30 GBP"]
+    assert resolve_config(compose("mock", task=ABOUT, overrides=overrides)).task.budget == 30
+
+
+def test_an_amount_of_another_currency_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"mephisto.task.budget is in GBP, but here USD is paid"):
+        compose("mock", task={**ABOUT, "task_reward": 0.1, "budget": "30 GBP"})

@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
-from mephisto_nb.model.crowd import CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
+from mephisto_nb.config.config_handler import CONFIG_VARIABLE
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, CrowdError, CrowdRefusedError
+from mephisto_nb.model.crowd import CrowdStudy, CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.money.budget import read_books
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.steering import create
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import parts_of
 from tests.kernel.recruiting import Market, register_fair
-from tests.kernel.runs import nothing_is_left, rows
+from tests.kernel.runs import ABOUT, nothing_is_left, rows
 from tests.kernel.visiting import Town, launch_visits, people_of
 
 S = CrowdVisitStatus
@@ -339,3 +342,64 @@ async def test_a_run_that_is_resumed_has_its_study_go_on(operator: Operator, mar
         "quote", "open", "close", "quote", "open", "places 2", "resume"
     ]  # fmt: skip
     assert (stage(again), market.study.status) == ("open", StudyStatus.OPEN)
+
+
+async def test_what_a_study_pays_is_not_changed(operator: Operator, market: Market) -> None:
+    run = await launch(operator, 4)
+    words = r"task_reward cannot become \$0.40: .* a visit is paid \$0.30, .* run.review.approve\(bonus=0.1\); or end"
+    with pytest.raises(ConfigError, match=words):
+        await run.steering.change_limits(task_reward=0.4, max_num_concurrent_units=2)
+    await run.steering.change_limits(task_reward=0.3, max_num_concurrent_units=2)
+    assert market.asked == ["quote", "open"]
+    assert set(run.units()["pay_amount"]) == {0.15}
+
+
+async def test_two_runs_do_not_share_what_is_free_for_places(
+    operator: Operator, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yml").write_text("budget: {month: 2 USD}")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "config.yml"))
+    market.quote = RecruitingQuote(Money.of(1), Money.of("0.4"))
+    await launch(operator, 4)
+    market.study = CrowdStudy("s2", StudyStatus.DRAFT)
+    words = r"Offering 2 places of 'colours' .* \$0.80 with fees, but .* \$2.00 committed"
+    with pytest.raises(BudgetExceededError, match=words):
+        await launch(operator, 4, task_name="colours")
+    assert market.asked == ["quote", "open", "quote"]
+
+
+async def test_more_places_than_were_asked_for_cost_what_was_quoted(operator: Operator, market: Market) -> None:
+    market.quote = RecruitingQuote(Money.of(1), Money.of("0.2"))
+    market.study = CrowdStudy("s1", StudyStatus.OPEN, places=12)
+    run = await launch(operator, 4)
+    kept = parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]
+    assert (kept["places"], kept["each"]) == (12, Money.of("0.1").thousandths)
+    assert float(read_books(parts_of(run).database).work_of(parts_of(run).run)) == 1.2
+
+
+async def test_places_that_the_crowd_refuses_are_not_committed(
+    timed_operator: Operator, clock: FakeClock, market: Market
+) -> None:
+    run = await launch(timed_operator, 4)
+    market.fails = {"places": CrowdRefusedError("No money.")}
+    data = [InitializationData(shared={}, unit_data=[{}]) for _ in range(4)]
+    await parts_of(run).engine.do(lambda step: create(step, data))
+    clock.advance(60)
+    await market.heard("places 4")
+    await its_turn(run)
+    assert parts_of(run).database.runs.read_crowd_memory(run.task_run_id)["study"]["places"] == 2
+
+
+async def test_what_the_crowd_says_it_costs_has_to_be_confirmed(
+    operator: Operator, market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yml").write_text("budget: {ask_above: 2 USD}")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path / "config.yml"))
+    market.quote = RecruitingQuote(Money.of("1.5"), Money.of("0.6"))
+    words = r"costs up to \$2.10 by what its crowd says, .* above \$2.00. .* confirm='\$2.10', or confirm=True"
+    with pytest.raises(ConfirmationNeededError, match=words):
+        await launch(operator, 4)
+    assert (market.asked, operator.get_running_task_runs()) == (["quote"], [])
+    config = compose("mock", provider="fair", task={**ABOUT, "task_reward": 0.3, "units_per_visit": 2})
+    await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(4)), confirm="$2.10")
+    assert market.asked == ["quote", "quote", "open"]

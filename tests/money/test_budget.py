@@ -9,11 +9,14 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import BudgetExceededError
+from mephisto_nb.model import changes as c
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.records import Raise
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.money.budget import check_bonus, check_places, check_raise, read_books
-from mephisto_nb.money.fees import FeeRate, read_rate
+from mephisto_nb.money.budget import check_bonuses, check_places, check_raise, read_books
+from mephisto_nb.money.fees import FeeRate, read_rate, with_fees
 from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.rules.budget import Booked, Budget, BudgetScope
 from tests.money.people import NOON, add_answers, add_payment, add_person, add_units, make_run
 
@@ -21,7 +24,6 @@ TASK = Budget(BudgetScope.TASK, "moods", Money.of(100), "")
 MONTH = Budget(BudgetScope.MONTH, "2026-11", Money.of(100), "")
 DAY = 86400.0
 WriteConfig = Callable[[str], None]
-FEE = FeeRate(*read_rate(0.2, "fee"))
 
 
 def gone(operator: Operator, budget: Budget = TASK) -> tuple[float, float]:
@@ -118,15 +120,21 @@ def test_a_budget_of_a_live_run_is_in_the_frame(operator: Operator, write_config
     assert (row["scope"], row["name"], row["limit"], row["free"]) == ("run", run.id, 3, 2)
 
 
+def raised(units: int, after: str, cost: str, noun: str = "unit") -> Raise:
+    return Raise(Money.of("0.25"), Money.of(after), units, noun, Money.of(cost))
+
+
 def test_a_raise_is_checked_by_what_it_adds(operator: Operator, write_config: WriteConfig) -> None:
     write_config("budget: {tasks: {moods: 10 USD}}")
     run, database = make_run(operator), operator._runs.database
     add_units(run, UnitStatus.LAUNCHED, 20)  # 5.00 is committed
-    before, now = Money.of("0.25"), NOON + 60
-    assert check_raise(database, run.run, FEE, 20, before, Money.of("0.45"), now).allowed
-    with pytest.raises(BudgetExceededError, match=r"from \$0.25 to \$0.50, for 20 units, comes to \$6.00"):
-        check_raise(database, run.run, FEE, 20, before, Money.of("0.50"), now)
-    assert check_raise(database, run.run, FEE, 20, before, Money.of("0.01"), now).allowed
+    assert check_raise(database, run.run, raised(20, "0.50", "5.00"), NOON).allowed
+    words = (
+        r"of a unit of 'moods' from \$0.25 to \$0.51, for 20 units, comes to \$5.20 with fees, but .* \$5.00 is free"
+    )
+    with pytest.raises(BudgetExceededError, match=words):
+        check_raise(database, run.run, raised(20, "0.51", "5.20"), NOON)
+    assert check_raise(database, run.run, raised(20, "0.01", "-4.80"), NOON).allowed
 
 
 def test_places_count_for_what_they_add_to_the_work_that_is_booked(
@@ -140,18 +148,54 @@ def test_places_count_for_what_they_add_to_the_work_that_is_booked(
         check_places(database, run.run, 41, Money.of("10.25"), NOON)
 
 
-def test_taxes_on_fees_are_counted(operator: Operator, write_config: WriteConfig) -> None:
-    write_config("budget: {month: 2 USD}")
-    run, database = make_run(operator), operator._runs.database
+def test_taxes_on_fees_are_counted() -> None:
     taxed = FeeRate(*read_rate((0.3, 0.5), "fee"), *read_rate((0.1, 0.2), "tax"))
     assert (taxed.point, taxed.most) == (Decimal("0.4"), Decimal("0.60"))
-    with pytest.raises(BudgetExceededError, match=r"comes to \$3.20"):
-        check_bonus(database, run.run, taxed, [Money.of(2)], NOON)
+    assert with_fees(Money.of(2), taxed) == Money.of("3.20")
 
 
 def test_bonuses_are_checked_together(operator: Operator, write_config: WriteConfig) -> None:
     write_config("budget: {month: 2 USD}")
     run, database = make_run(operator), operator._runs.database
-    assert check_bonus(database, run.run, FEE, [Money.of(1)], NOON).allowed
-    with pytest.raises(BudgetExceededError, match=r"Giving 2 bonuses in 'moods' comes to \$2.40"):
-        check_bonus(database, run.run, FEE, [Money.of(1)] * 2, NOON)
+    assert check_bonuses(database, [(run.run, [Money.of(1)] * 2)], NOON)[0].allowed
+    with pytest.raises(BudgetExceededError, match=r"Giving 2 bonuses in 'moods' comes to \$2.02"):
+        check_bonuses(database, [(run.run, [Money.of("1.01")] * 2)], NOON)
+
+
+def test_bonuses_of_several_runs_are_checked_together(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 2 USD, tasks: {moods: 1 USD}}")
+    one, other, database = make_run(operator), make_run(operator, "colours"), operator._runs.database
+    given = [(one.run, [Money.of(1)]), (other.run, [Money.of(1)])]
+    assert all(one.allowed for one in check_bonuses(database, given, NOON))
+    words = r"in 'colours', beside those of 1 other run, comes to \$1.01.*\$1.00 is free"
+    with pytest.raises(BudgetExceededError, match=words):
+        check_bonuses(database, [given[0], (other.run, [Money.of("1.01")])], NOON)
+
+
+def test_fees_are_by_one_rule(operator: Operator, monkeypatch: pytest.MonkeyPatch, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 12 USD}")
+    monkeypatch.setattr(LinkProvider, "FEE_RATE", Decimal("0.2"))
+    run, database = make_run(operator), operator._runs.database
+    add_units(run, UnitStatus.LAUNCHED, 20)  # 5.00, and fees of 1.00
+    add_payment(run, add_person(run, "ann"), Money.of(1), PaymentStatus.OWED)
+    assert gone(operator) == (0, 7.2)
+    assert check_bonuses(database, [(run.run, [Money.of(4)])], NOON)[0].allowed
+    with pytest.raises(BudgetExceededError, match=r"comes to \$4.92 with fees"):
+        check_raise(database, run.run, raised(20, "0.455", "4.10"), NOON)
+
+
+def test_a_launch_that_goes_on_counts_as_a_whole(operator: Operator) -> None:
+    run = make_run(operator, config={"mephisto": {}, "reserved": 300_000}, generator_done=False)
+    add_units(run, UnitStatus.LAUNCHED, 4)
+    assert gone(operator) == (0, 3)
+    run.commit(c.GeneratorDone())
+    assert gone(operator) == (0, 1)
+
+
+def test_places_at_a_crowd_count_until_they_are_closed(operator: Operator) -> None:
+    run, keep = make_run(operator), operator._runs.database.runs.keep_crowd_memory
+    add_units(run, UnitStatus.LAUNCHED, 4)
+    keep(run.id, {"study": {"stage": "open", "places": 5, "each": 40_000}})
+    assert gone(operator) == (0, 2)
+    keep(run.id, {"study": {"stage": "closed", "places": 5, "each": 40_000}})
+    assert gone(operator) == (0, 1)

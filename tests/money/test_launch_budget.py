@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import mephisto_nb as mnb
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -33,11 +34,13 @@ async def test_a_budget_of_the_task_refuses(operator: Operator, write_config: Wr
     await refused(operator, BudgetExceededError, words)
 
 
-async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: WriteConfig) -> None:
-    await refused(operator, BudgetExceededError, r"\(mephisto.task.budget\)", budget=1.5)
+@pytest.mark.parametrize("budget", [1.5, "1.5", "1.50 USD", "$1.50", Money.of("1.5")])
+async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
+    words = r"comes to \$3.00 with fees, but .* is \$1.50.*at most 15, or .* \(mephisto.task.budget\)"
+    await refused(operator, BudgetExceededError, words, budget=budget)
 
 
-@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP")])
+@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP"), "5 GBP", "£5", "1,5"])
 async def test_a_budget_that_cannot_be_is_refused(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
     await refused(operator, ConfigError, "budget=", budget=budget)
 
@@ -91,3 +94,22 @@ async def test_what_is_resumed_is_checked_for_what_is_left(operator: Operator, w
     with pytest.raises(BudgetExceededError, match="Launching 30 units"):
         await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
     assert operator.get_running_task_runs() == []
+
+
+@pytest.mark.slow
+async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operator, write_config: WriteConfig) -> None:
+    run = await operator.launch_task_run(mock_config(), ROWS, budget=3)
+    await run.shutdown()
+    again = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
+    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.00"):
+        await again.steering.change_limits(task_reward=0.11)
+    await again.shutdown()
+    with pytest.raises(BudgetExceededError, match=r"Launching 30 units .* is \$2.90"):
+        await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS, budget=2.9)
+    assert operator.get_running_task_runs() == []
+    third = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS, budget="3.30 USD")
+    await third.steering.change_limits(task_reward=0.11)
+    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.30"):
+        await third.steering.change_limits(task_reward=0.12)
+    (row,) = mnb.budgets(operator).to_dict("records")
+    assert (row["limit"], row["free"]) == (3.3, 0)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from mephisto_nb.config import registry
-from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError, OutcomeUnknown, WorldError
+from mephisto_nb.errors import ConfigError, ConflictError, CrowdRefusedError, NotFoundError, OutcomeUnknown, WorldError
 from mephisto_nb.model.changes import AddPayment, Changes
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Payment
@@ -307,3 +307,24 @@ async def test_a_payment_that_is_not_there_cannot_be_settled(run: Any, timed_ope
         await timed_operator.ledger.settle("none", paid=True)
     assert timed_operator.ledger().empty
     assert timed_operator.ledger.totals().empty
+
+
+async def test_a_bonus_that_cannot_be_paid_holds_up_no_other(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    quote = ForgetfulDesk.quote_bonuses
+
+    async def refuse_ann(desk: ForgetfulDesk, works: Any) -> Any:
+        if any(work.worker_name == "ann" for work in works):
+            raise CrowdRefusedError("ann has no visit there.")
+        return await quote(desk, works)
+
+    monkeypatch.setattr(ForgetfulDesk, "quote_bonuses", refuse_ann)
+    outcome = await run.review.approve(bonus=0.5)
+    assert outcome["trouble"].tolist() == ["bonus for ann: ann has no visit there.", ""]
+    bonuses = run.payments().query("kind == 'bonus'")
+    assert dict(zip(bonuses["worker_name"], bonuses["status"], strict=True)) == {"ann": "owed", "bob": "sent"}
+
+
+async def test_a_bonus_of_a_part_of_a_cent_is_refused_at_once(run: Any) -> None:
+    with pytest.raises(ConfigError, match=r"bonus of \$0.0050 cannot be paid by 'forgetful'.* Give \$0.01"):
+        await run.review.approve(bonus=0.005)
+    assert run.payments().empty

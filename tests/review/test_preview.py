@@ -9,9 +9,9 @@ import pytest
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.money import Money, Sums
+from mephisto_nb.money import fees
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdProvider
-from mephisto_nb.review import decide
 from mephisto_nb.review.decide import find_crowd
 from tests.review.answers import said, stored_run
 
@@ -56,9 +56,10 @@ async def test_a_preview_reads_as_sentences(run: Any) -> None:
 
 async def test_fees_are_part_of_the_sum(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dear(CrowdProvider[Any]):  # type: ignore[misc]
+        PROVIDER_TYPE: ClassVar[str] = "dear"
         FEE_RATE: ClassVar[Decimal] = Decimal("0.2")
 
-    monkeypatch.setattr(decide, "find_crowd", lambda _: Dear)
+    monkeypatch.setattr(fees, "get_crowd_provider_from_type", lambda _: Dear)
     foreseen = run.review.preview("approve", worker="bob", bonus=0.75)
     assert (foreseen.fees, foreseen.total) == (dollars(0.2), dollars(1.2))
     assert "$0.20 of fees" in str(foreseen)

@@ -32,7 +32,27 @@ def test_amounts_are_read_and_written_exactly(value: object, currency: str, thou
     assert Money.of(str(amount.decimal), currency) == amount
 
 
-@pytest.mark.parametrize("value", ["", "much", None, True, float("nan"), float("inf"), 10**10, 0.000001, [1], "1,5"])
+@pytest.mark.parametrize("text", ["1000.5 GBP", "gbp 1,000.50", " £1,000.5 ", "£1000.50 GBP", "1_000.5", "1,000.5"])
+def test_text_may_name_its_currency(text: str) -> None:
+    assert Money.of(text, "GBP") == Money(100_050_000, "GBP")
+    assert Money.of("-.5 GBP", "GBP") == Money(-50_000, "GBP")
+
+
+@pytest.mark.parametrize("text", ["5 USD", "$5", "USD 5"])
+def test_text_of_another_currency_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="budget= is in USD, but here GBP is paid"):
+        Money.of(text, "GBP", "budget=")
+
+
+@pytest.mark.parametrize("text", ["1,5", "10,00 GBP", "1,0000", "1000,000"])
+def test_a_comma_is_for_thousands_alone(text: str) -> None:
+    with pytest.raises(ConfigError, match="Write decimals with a point"):
+        Money.of(text, "GBP")
+
+
+@pytest.mark.parametrize(
+    "value", ["", "much", None, True, float("nan"), float("inf"), 10**10, 0.000001, [1], "£5 USD", "1.5.2"]
+)
 def test_what_is_no_amount_is_refused(value: object) -> None:
     with pytest.raises(ConfigError, match="task_reward cannot be"):
         Money.of(value, "USD", "task_reward")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -18,9 +17,11 @@ from mephisto_nb.display.actions._base import (
     state_of,
 )
 from mephisto_nb.display.words import count
-from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, total
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
+from mephisto_nb.money.fees import FeeRate, crowd_fees, with_fees
 from mephisto_nb.rules.run_state import RunState
-from mephisto_nb.rules.steering import check_limits, count_over_limit, limits_of, unheld_units
+from mephisto_nb.rules.steering import check_limits, count_over_limit, limits_of
+from mephisto_nb.rules.visits import raise_to
 
 
 class ChangeLimits(Action):
@@ -79,7 +80,7 @@ class ChangeLimits(Action):
         sentences: Mapping[str, Callable[[Any, Any], str]] = {
             "max_num_concurrent_units": partial(_concurrent, state),
             "maximum_units_per_worker": _per_worker,
-            "task_reward": partial(_pay, state, run.live.parts.provider.FEE_RATE),
+            "task_reward": partial(_pay, state, crowd_fees(state.rules.provider_type)),
         }
         return " ".join(say(in_force[name], changed[name]) for name, say in sentences.items() if name in changed)
 
@@ -99,15 +100,13 @@ def _per_worker(before: int, after: int) -> str:
     return f"Units that one worker may do: {_limit(after)} instead of {_limit(before)}."
 
 
-def _pay(state: RunState, fee_rate: Decimal, before: Money, after: Money) -> str:
-    units = unheld_units(state)
-    pay = total((state.rules.unit_pay(after) - unit.pay_amount for unit in units), after.currency)
-    added, fees = pay + pay.share(fee_rate), ", fees included" if fee_rate else ""
+def _pay(state: RunState, rate: FeeRate, before: Money, after: Money) -> str:
+    raised = raise_to(state, after)
+    added, fees = with_fees(raised.cost, rate), ", fees included" if rate.most else ""
     effect = f"adds {added}{fees}" if added.thousandths >= 0 else f"saves {-added}{fees}"
     later = "" if state.generator_done else " Units that are made later get it, too."
-    what = "a unit" if state.rules.visits is None or state.rules.visits.units == 1 else "a visit"
     return (
-        f"Pay for {what}: {after} instead of {before}, for {count(len(units), 'unit')} that nobody "
+        f"Pay for a {raised.noun}: {after} instead of {before}, for {count(raised.number, raised.noun)} that nobody "
         f"has yet: {effect}.{later}"
     )
 

@@ -303,15 +303,22 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
     enough = Money(math.ceil(reward.thousandths * minimum / per_hour), currency).rounded_up()
     reason = f"Half of the answers earned less than {written(per_hour, currency)} an hour; the minimum is {least}."
     waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
-    if moment.status not in ("live", "paused") or not waiting:
+    visits = 0 if rules.visits is None else visits_to_come(moment.statistics.pay, rules.visits)
+    # Units that fill up visits which go on are paid by these, whose reward stays.
+    nobody_would_get_it = not waiting or (rules.visits is not None and not visits)
+    if moment.status not in ("live", "paused") or nobody_would_get_it or _is_reward_fixed(moment):
         yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
         return
-    visits = 0 if rules.visits is None else visits_to_come(moment.statistics.pay, rules.visits)
     remedy = f"Pay {enough} for {_those(waiting, visits)}, and think of a bonus for those who have worked already."
     fees = ", fees included" if money["fee_rate"] else ""
     more = (enough - reward) * visits if visits else _price_of(moment, enough)
     label = f"Raise pay to {enough} ({more + more.share(Decimal(str(money['fee_rate'])))} more{fees})"
     yield Notice("pay", "warning", reason, remedy, ChangeLimits().offer(label, task_reward=float(enough)))
+
+
+def _is_reward_fixed(moment: Moment) -> bool:
+    study = None if moment.live is None else moment.live.parts.study
+    return study is not None and study.was_offered
 
 
 def _those(units: int, visits: int) -> str:

@@ -36,7 +36,8 @@ from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, PaymentStatus, 
 from mephisto_nb.model.task_run_args import stored_task_pay, stored_visit_rules, unit_share
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.money.budget import budgets_of
-from mephisto_nb.money.costs import CostTerms, crowd_fee_rate
+from mephisto_nb.money.costs import CostTerms
+from mephisto_nb.money.fees import crowd_fees
 from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
@@ -149,7 +150,7 @@ class RunWatch:
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._statistics = RunStatistics(self._read_state())
-        self._fee_rate = crowd_fee_rate(run.task_run.provider_type)
+        self._fee_rate = crowd_fees(run.task_run.provider_type).most
         self._books = FromBooks()
         self._old_errors: Counter[str] = Counter()
         self._read: tuple[object, ...] = ()

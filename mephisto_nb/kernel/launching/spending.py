@@ -5,22 +5,24 @@ Stands alone because the kernel, the frames and the reviews each hand it on, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.records import Raise, TaskRun
 
 
 class SpendingCheck(Protocol):
     """Whether more may be committed in a run. Each method blocks, and raises `BudgetExceededError` if it may not.
 
-    `fee_rate` is what the crowd takes on top, as a share.
+    Each is called twice: before anything is done, so that a refusal costs nothing; and as the guard of what commits the
+    money, as somebody else may have committed some meanwhile.
     """
 
-    def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
-        """Called before the reward of so many units changes that nobody has or answered yet."""
+    def check_raise(self, run: TaskRun, raised: Raise) -> None:
+        """Called before another reward is in force."""
 
     def check_places(self, run: TaskRun, places: int, cost: Money) -> None:
         """Called before a crowd is asked for so many places altogether; `cost` is what all of them come to, with fees.
@@ -28,5 +30,25 @@ class SpendingCheck(Protocol):
         What is booked already for the run's work counts for them.
         """
 
-    def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
-        """Called before bonuses are owed."""
+    def check_bonuses(self, given: Sequence[tuple[TaskRun, Sequence[Money]]]) -> None:
+        """Called before bonuses are owed, or answers that were rejected are paid after all: all together, by run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a launch may commit.
+
+    Parameters
+    ----------
+    most
+        What it comes to at most, with fees; None: nobody has to know.
+    guard
+        Asked once more when it is committed.
+    confirm
+        Asked about what a crowd says that it costs: it raises `ConfirmationNeededError` where somebody has to confirm
+        that first. None: nobody has to.
+    """
+
+    most: Money | None = None
+    guard: Guard | None = None
+    confirm: Callable[[Money], None] | None = None

@@ -7,6 +7,7 @@ cannot be reached is asked again after growing pauses, and never fails the run.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.recruiting.study import RecruitedRun, RunMemory, RunStudy
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.model.crowd import Offer
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.rules.steering import ends_at_once
@@ -161,21 +163,24 @@ def recruiting_of(parts: RunParts, task: TaskRunArgs, supervisor: Supervisor, *,
     return [RunRecruiting(*how, is_launched=is_launched)]
 
 
-async def offer(parts: RunParts, undo: AsyncExitStack) -> None:
+async def offer(parts: RunParts, undo: AsyncExitStack, confirm: Callable[[Money], None] | None = None) -> None:
     """Offer a run that is launched to its crowd, and put its units on offer; `undo` is told how that is taken back.
+
+    `confirm` is asked about what the crowd says that it costs.
 
     What cannot be offered is refused before anything is posted.
 
     Raises
     ------
-    LaunchError, ConfigError, BudgetExceededError, WorldError
-        People could not come; the crowd would refuse it, or a budget does; the crowd cannot be asked, or has refused.
+    LaunchError, ConfigError, BudgetExceededError, ConfirmationNeededError, WorldError
+        People could not come; the crowd would refuse it, or a budget does, or somebody has to confirm what it costs;
+        the crowd cannot be asked, or has refused.
     """
     study, run_id = parts.study, parts.run.task_run_id
     if study is not None:
         site, note = parts.directory / "site", parts.tally.noted.note
         await check_before_offer(study.recruiter, parts.architect, run_id, site, note)
-        await study.check()
+        await study.check(confirm)
     undo.push_async_callback(parts.provider.cleanup_resources_from_task_run, run_id)
     await parts.launcher.launch_units(parts.architect.url)
     if study is not None:

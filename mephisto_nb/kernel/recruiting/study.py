@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import BudgetExceededError, ConfigError
+from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdRefusedError
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.changes import Guard
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.records import TaskRun
@@ -60,9 +62,9 @@ class RunMemory:
         """Return all that was kept."""
         return dict(self._kept)
 
-    async def keep(self, values: Mapping[str, object]) -> None:
-        """Keep values, beside those that are there; returns once they are committed."""
-        await self._writer.call(self._database.runs.keep_crowd_memory, self._task_run_id, dict(values))
+    async def keep(self, values: Mapping[str, object], guard: Guard | None = None) -> None:
+        """Keep values, beside those that are there, unless the guard refuses; returns once they are committed."""
+        await self._writer.call(self._database.runs.keep_crowd_memory, self._task_run_id, dict(values), guard)
         self._kept.update(values)
 
 
@@ -131,6 +133,11 @@ class RunStudy:
         """Whether it is open, or is being opened, as far as is known here."""
         return self.kept.get("stage") in (OPENING, OPEN)
 
+    @property
+    def was_offered(self) -> bool:
+        """Whether its crowd was offered it, or may have been: what a visit is paid stays as it was said then."""
+        return self.kept.get("stage") is not None
+
     async def load(self) -> None:
         """Read how far the study of an earlier kernel is."""
         await self.memory.load()
@@ -139,7 +146,7 @@ class RunStudy:
 
     # -- opening and closing
 
-    async def check(self) -> None:
+    async def check(self, confirm: Callable[[Money], None] | None = None) -> None:
         """Ask the crowd what the offer would cost, and whether anything stands in its way. Nothing is posted.
 
         Raises
@@ -148,6 +155,8 @@ class RunStudy:
             The crowd would refuse it; the message says all that it would say.
         BudgetExceededError
             It does not fit in a budget.
+        ConfirmationNeededError
+            It costs so much that somebody has to confirm it: `confirm` says so.
         WorldError
             The crowd cannot be asked.
         """
@@ -157,7 +166,10 @@ class RunStudy:
         if quote.troubles:
             name = self.recruited.run.task_name
             raise ConfigError(f"{name!r} cannot be offered to its crowd, and nothing was. {' '.join(quote.troubles)}")
-        await self._ask_budget(offer.places, quote.total)
+        if (check := self._guard(offer.places, quote.total)) is not None:
+            await in_thread(check)
+        if confirm is not None:
+            confirm(quote.total)
         self.recruited.remarks.extend(one for one in quote.remarks if one not in self.recruited.remarks)
         self._offer, self._quote = offer, quote
 
@@ -178,13 +190,18 @@ class RunStudy:
             offer = self.recruited.make_offer(int(kept.get("places") or 1))
         is_reopened = kept.get("stage") == CLOSED
         if self._quote is not None:
-            each = self._quote.total.thousandths / max(1, offer.places)
-            await self._keep(stage=OPENING, places=offer.places, each=-int(-each // 1), paused=False)
+            each = _price_of_each(self._quote, offer.places)
+            guard = self._guard(offer.places, self._quote.total)
+            await self._keep(guard, stage=OPENING, places=offer.places, each=each, paused=False)
         study = await self.recruiter.open(offer, self.memory)
         if is_reopened:
             study = await self._reopen(study, offer.places)
         self._places = study.places or offer.places
-        await self._keep(stage=OPEN, places=self._places)
+        # A crowd may offer more places than were asked for, as its settings say: the quote was for these.
+        if self._quote is not None and not is_reopened:
+            await self._keep(stage=OPEN, places=self._places, each=_price_of_each(self._quote, self._places))
+        else:
+            await self._keep(stage=OPEN, places=self._places)
         self._mind_status(study)
         self.is_there.set()
 
@@ -203,8 +220,8 @@ class RunStudy:
             self.recruited.notes.pop("study", None)
             self.recruited.notes.pop("places", None)
 
-    async def _keep(self, **values: object) -> None:
-        await self.memory.keep({KEPT: {**self.kept, **values}})
+    async def _keep(self, guard: Guard | None = None, /, **values: object) -> None:
+        await self.memory.keep({KEPT: {**self.kept, **values}}, guard)
 
     # -- following the run
 
@@ -247,6 +264,8 @@ class RunStudy:
         if self._must_read:
             study = await self.recruiter.read_study()
             self._must_read, self._places, used = False, study.places, study.places_taken
+            if study.places != self.kept.get("places"):  # somebody has had more there, or nobody heard that we had
+                await self._keep(places=study.places)
             self._mind_status(study)
         else:
             study, used = None, count_places_used(state)
@@ -263,14 +282,19 @@ class RunStudy:
             return LOOK_EVERY  # the crowd may not have heard yet of all that has ended here
         cost = self._cost_of(wanted, study)
         try:
-            await self._ask_budget(wanted, cost)
+            # What is promised is committed before it is asked for: no budget can give it to somebody else meanwhile.
+            await self._keep(self._guard(wanted, cost), places=wanted)
         except BudgetExceededError as error:
             self.recruited.notes["places"] = (
                 f"The run needs {count(wanted - study.places, 'more place')} at its crowd, and no budget has room. "
                 f"{error} It is asked again in {ASK_AGAIN / 60:.0f} minutes."
             )
             return ASK_AGAIN
-        study = await self.recruiter.set_places(wanted)
+        try:
+            study = await self.recruiter.set_places(wanted)
+        except CrowdRefusedError:
+            await self._keep(places=self._places)
+            raise
         self._places = study.places or wanted
         await self._keep(places=self._places)
         self.recruited.notes.pop("places", None)
@@ -293,9 +317,10 @@ class RunStudy:
             return unit_share(study.cost, study.places).rounded_up() * places
         return self.recruited.make_offer(places).reward * places
 
-    async def _ask_budget(self, places: int, cost: Money) -> None:
-        if self.recruited.spending is not None:
-            await in_thread(self.recruited.spending.check_places, self.recruited.run, places, cost)
+    def _guard(self, places: int, cost: Money) -> Guard | None:
+        """Return what asks the budgets about so many places; None: nobody has to be asked."""
+        spending = self.recruited.spending
+        return None if spending is None else partial(spending.check_places, self.recruited.run, places, cost)
 
     def _mind_status(self, study: CrowdStudy, *, is_grown: bool = False) -> None:
         """Note where the study stands otherwise than the run: somebody has changed it at the crowd.
@@ -316,3 +341,8 @@ class RunStudy:
             self.recruited.notes["study"] = said
         else:
             self.recruited.notes.pop("study", None)
+
+
+def _price_of_each(quote: RecruitingQuote, places: int) -> int:
+    """Return what one of so many places costs that were quoted for, in thousandths of the smallest unit."""
+    return -(-quote.total.thousandths // max(1, places))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, OutcomeUnknown
 from mephisto_nb.ports.clock import Clock, SystemClock
 from mephisto_nb.ports.named_secrets import find_account_secret
 from mephisto_nb.providers.prolific.api import ProlificAPI
@@ -19,6 +19,10 @@ from mephisto_nb.utils.proofs import Secret
 
 #: Where a token is that nobody has registered.
 TOKEN_VARIABLE = "PROLIFIC_TOKEN"
+#: How often something is asked for of which nobody heard whether it was made, how often it is looked for each time, and
+#: how long is waited after each look (seconds): twice as long each time.
+_ASKED, _LOOKS, _FIRST_LOOK, _LONGEST_LOOK = 3, 3, 1.0, 30.0
+T = TypeVar("T")
 Named = TypeVar("Named", ProlificWorkspace, ProlificProject)
 
 
@@ -113,6 +117,37 @@ class ProlificAccount:
         finally:
             self._users -= 1
             await self._close_if_idle()
+
+    async def have_made(self, ask: Callable[[], Awaitable[T]], find: Callable[[], Awaitable[T | None]]) -> T:
+        """Have something made that must not be there twice, and return it.
+
+        Where nobody heard whether it was made, it is looked for some times before it is asked for again.
+
+        Parameters
+        ----------
+        ask
+            Asks for it.
+        find
+            Looks for it; gives None where it is not there.
+
+        Raises
+        ------
+        WorldError
+            Prolific refuses; or (`OutcomeUnknown`) it is not there, however often it was asked for.
+        """
+        pause, asked = _FIRST_LOOK, 0
+        while True:
+            asked += 1
+            try:
+                return await ask()
+            except OutcomeUnknown:
+                for _ in range(_LOOKS):
+                    if (found := await find()) is not None:
+                        return found
+                    await self.around.wait(pause)
+                    pause = min(2 * pause, _LONGEST_LOOK)
+                if asked == _ASKED:
+                    raise
 
     def hold(self) -> None:
         """Keep the connection open until `release`, as for the length of a run."""

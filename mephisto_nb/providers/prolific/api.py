@@ -21,9 +21,9 @@ class ProlificAPI:
     """Asks Prolific, as one researcher.
 
     What only reads, or may be done twice, is asked again where the answer is lost, Prolific is busy, or fails: waits
-    grow, and are drawn by chance. What costs money, or would be made or written twice, is asked for once: if it is not
-    known what became of it, `OutcomeUnknown` is raised. What Prolific refuses raises `CrowdRefusedError`, and what it
-    does not answer, `CrowdError`.
+    grow, and are drawn by chance. What would be made twice is asked again where it was surely not carried out, and what
+    would be paid or written twice never: if it is not known what became of it, `OutcomeUnknown` is raised. What
+    Prolific refuses raises `CrowdRefusedError`, and what it does not answer, `CrowdError`.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ class ApiCalls:
         return (await self._transport.send("GET", path, wants_object=True)).object
 
     async def _once(self, method: str, path: str, body: JSON, read: Callable[[JSONObject], T]) -> T:
-        """Ask for what must not be asked for twice, and read what is answered."""
-        answer = await self._transport.send(method, path, effect=ApiEffect.ONCE, body=body, wants_object=True)
+        """Ask for what must not be made twice, and read what is answered."""
+        answer = await self._transport.send(method, path, effect=ApiEffect.IF_UNDONE, body=body, wants_object=True)
         try:
             return read(answer.object)
         except CrowdError as error:

@@ -85,7 +85,8 @@ class HookCalls(ApiCalls):
     async def subscribe(self, workspace_id: str, event_type: str, target_url: str) -> ProlificHook:
         """Subscribe to one type of event, and confirm it. Asked once."""
         body = {"workspace_id": part(workspace_id), "event_type": event_type, "target_url": target_url}
-        answer = await self._transport.send("POST", _SUBSCRIPTIONS, effect=ApiEffect.ONCE, body=body, wants_object=True)
+        effect = ApiEffect.IF_UNDONE
+        answer = await self._transport.send("POST", _SUBSCRIPTIONS, effect=effect, body=body, wants_object=True)
         made, handshake = answer.object.get("id"), answer.headers.get(_HANDSHAKE)
         if not made or handshake is None:
             raise OutcomeUnknown("Prolific made a subscription, and did not say how to confirm it. Look for it there.")

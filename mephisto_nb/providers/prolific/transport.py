@@ -43,8 +43,13 @@ class ApiEffect(StrEnum):
     READ = "read"
     #: The second one changes nothing: it is sent again on doubt.
     REPEATABLE = "repeatable"
-    #: It may be paid, written or made twice: it is never sent again.
+    #: It may be made twice: it is sent again only where it is sure that it was not carried out.
+    IF_UNDONE = "if undone"
+    #: It may be paid or written twice: it is never sent again.
     ONCE = "once"
+
+
+_NOT_TWICE = (ApiEffect.IF_UNDONE, ApiEffect.ONCE)
 
 
 class Paging(StrEnum):
@@ -200,7 +205,7 @@ class ApiTransport:
         CrowdError
             There is no answer that can be used, however often it was asked for.
         """
-        if effect is ApiEffect.ONCE and method not in ("POST", "PATCH"):
+        if effect in _NOT_TWICE and method not in ("POST", "PATCH"):
             raise UsageError(f"{method} is sent anew by the HTTP library itself. What is sent once is POST or PATCH.")
         attempts = 1 if effect is ApiEffect.ONCE else self.patience.attempts
         raw, made = None if body is None else _encoded(body), 0
@@ -211,7 +216,8 @@ class ApiTransport:
                 if not wants_object or isinstance(found.body, dict):
                     return found
                 found = _Failure("an answer that is no object", found.status)
-            if made >= attempts or not found.may_pass:
+            is_tried_again = found.may_pass and (found.is_sure or effect is not ApiEffect.IF_UNDONE)
+            if made >= attempts or not is_tried_again:
                 break
             await self._sleep(self._wait(made, found.retry_after))
         raise _error(f"{method} {path}", found, effect, made)
@@ -375,9 +381,9 @@ def _has_next(body: JSON, rows: int, size: int) -> bool:
 
 def _error(request: str, failure: _Failure, effect: ApiEffect, attempts: int) -> CrowdError:
     found = failure.words if failure.status is None else f"{failure.words} (status {failure.status})"
-    if failure.is_sure and failure.status is not None and (effect is ApiEffect.ONCE or not failure.may_pass):
+    if failure.is_sure and failure.status is not None and (effect in _NOT_TWICE or not failure.may_pass):
         return CrowdRefusedError(f"Prolific refused {request}: {found} Nothing was done.", failure.status)
-    if effect is ApiEffect.ONCE and not failure.is_sure:
+    if effect in _NOT_TWICE and not failure.is_sure:
         return OutcomeUnknown(
             f"Prolific was asked once for {request}, and it is not known whether that was done: {found}. "
             "Look at Prolific before anything is sent again.",

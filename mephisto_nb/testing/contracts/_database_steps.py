@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from operator import methodcaller
 from threading import Barrier, Event
 from typing import TypeVar
 
 import pytest
 
-from mephisto_nb.errors import ClosedError, ConflictError
+from mephisto_nb.errors import BudgetExceededError, ClosedError, ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import Packet, PacketType
@@ -109,7 +110,10 @@ class ChangesContract(DatabaseFixtures):
         assert database.runs.load_run(run.id).run.ended_at == 2000.0
         run.commit(c.ReopenRun(3000.0))
         found = database.runs.load_run(run.id).run
-        assert (found.ended_at, found.opened_at) == (None, 3000.0)
+        assert (found.ended_at, found.opened_at, found.config) == (None, 3000.0, run.run.config)
+        run.commit(c.ReopenRun(4000.0, budget=5.5))
+        (found,) = database.runs.find_runs()
+        assert found.config["mephisto"]["task"] == {**run.run.config["mephisto"]["task"], "budget": 5.5}
 
     def test_it_is_stored_that_all_work_was_created(self, database: Database, run: SampleRun) -> None:
         assert not database.runs.load_run(run.id).run.generator_done
@@ -227,6 +231,37 @@ class GuardsContract(DatabaseFixtures):
         assert [database.runs.load_run(run.id).last_seq for run in (first, refused, last)] == [1, 0, 1]
         assert [len(database.runs.load_run(run.id).units) for run in (first, refused, last)] == [1, 0, 1]
 
+    def test_what_a_guard_refuses_is_not_stored(self, database: Database) -> None:
+        first, refused, last = (SampleRun(database) for _ in range(3))
+        error = BudgetExceededError("too much")
+
+        def refuse() -> None:
+            raise error
+
+        steps = [one.step(one.make_work()) for one in (first, refused, last)]
+        steps[1].guard = refuse
+        assert database.apply(steps) == [None, error, None]
+        assert [len(database.runs.load_run(run.id).units) for run in (first, refused, last)] == [1, 0, 1]
+
+    def test_a_guard_sees_what_came_before_it(self, database: Database, run: SampleRun) -> None:
+        seen: list[int] = []
+        steps = [run.step(run.make_work()) for _ in range(3)]
+        for step in steps[1:]:
+            step.guard = lambda: seen.append(len(database.runs.load_run(run.id).units))
+        assert database.apply(steps) == [None, None, None]
+        assert seen == [1, 2]
+
+    def test_a_guard_refuses_a_run_and_what_is_kept_of_it(self, database: Database, run: SampleRun) -> None:
+        def refuse() -> None:
+            raise BudgetExceededError("too much")
+
+        with pytest.raises(BudgetExceededError):
+            database.runs.add_run(replace(run.run, task_run_id=new_id()), refuse)
+        with pytest.raises(BudgetExceededError):
+            database.runs.keep_crowd_memory(run.id, {"places": 2}, refuse)
+        assert len(database.runs.find_runs()) == 1
+        assert database.runs.read_crowd_memory(run.id) == {}
+
     def test_a_group_is_stored_in_its_order(self, database: Database, run: SampleRun) -> None:
         work = run.make_work()
         launch = c.ChangeUnit(work.units[0].unit_id, UnitStatus.CREATED, UnitStatus.LAUNCHED, None, None)
@@ -318,6 +353,21 @@ class SharingContract(DatabaseFixtures):
         _at_once(grant, [database, another])
         facts = database.people.get_worker_facts(run.id, LINK, [f"worker {n}" for n in range(20)])
         assert [known.grants for known in facts.values()] == [{"careful": n} for n in range(20)]
+
+    def test_those_who_have_guards_take_turns(self, database: Database, another: Database) -> None:
+        runs, seen = [SampleRun(one) for one in (database, another)], list[int]()
+
+        def commit(run: SampleRun) -> None:
+            def guard() -> None:
+                seen.append(sum(len(run.database.runs.load_run(one.id).units) for one in runs))
+
+            for _ in range(10):
+                step = run.step(run.make_work())
+                step.guard = guard
+                assert run.database.apply([step]) == [None]
+
+        _at_once(commit, runs)
+        assert seen == list(range(20))
 
     def test_a_run_is_loaded_as_it_was_at_one_moment(self, database: Database, another: Database) -> None:
         run, done = SampleRun(database), Event()

@@ -157,10 +157,28 @@ async def test_what_is_refused_was_surely_not_done(api: ProlificAPI, prolific: P
     with pytest.raises(CrowdRefusedError, match=r"reward: .*below the minimum.*Nothing was done") as caught:
         await api.studies.create(draft(reward=1))
     assert caught.value.status == 400
-    prolific.mishaps.happen(Mishap.TOO_MANY, on="POST /studies/")
-    with pytest.raises(CrowdRefusedError):
-        await api.studies.create(draft())
     assert (prolific.world.studies, naps.seconds) == ({}, [])
+
+
+async def test_what_was_not_done_is_asked_for_later(api: ProlificAPI, prolific: ProlificStandIn, naps: Naps) -> None:
+    prolific.mishaps.happen(Mishap.TOO_MANY, on="POST /studies/", times=4, retry_after=9)
+    with pytest.raises(CrowdRefusedError, match="Nothing was done"):
+        await api.studies.create(draft())
+    assert (prolific.world.studies, naps.seconds) == ({}, [9] * 3)
+    prolific.mishaps.happen(Mishap.TOO_MANY, on="POST /studies/", retry_after=9)
+    made = await api.studies.create(draft())
+    assert list(prolific.world.studies) == [made.id]
+
+
+async def test_a_bonus_does_not_wait(api: ProlificAPI, prolific: ProlificStandIn, naps: Naps, ask: Asker) -> None:
+    """Nobody else may take it for one in doubt meanwhile: it is owed again, and asked for later."""
+    study_id = await ask.publish()
+    made = await api.bonuses.set_up(study_id, [(hand_in(prolific, study_id), 150)], currency="GBP")
+    naps.seconds.clear()
+    prolific.mishaps.happen(Mishap.TOO_MANY, on="POST /bulk-bonus-payments/")
+    with pytest.raises(CrowdRefusedError, match="Nothing was done"):
+        await api.bonuses.pay(made.id)
+    assert naps.seconds == []
 
 
 async def test_a_server_that_is_not_there_was_asked_for_nothing(prolific: ProlificStandIn, naps: Naps) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mephisto_nb.errors import CrowdRefusedError, OutcomeUnknown
 from mephisto_nb.model.crowd import CrowdVisitStatus, StudyStatus
+from mephisto_nb.model.money import Money
 from mephisto_nb.providers.prolific.transport import ApiTransport
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn, StandInSettings, study_routes
@@ -139,6 +141,36 @@ async def test_a_kernel_that_dies_before_it_keeps_the_id_finds_it(registered: Pr
     assert list(registered.world.studies) == [study.study_id]
 
 
+#: All that a launch has made at Prolific.
+MADE = ["POST /studies/", "POST /participant-groups/", "POST /hooks/secrets/", "POST /hooks/subscriptions/"]
+
+
+class Meeting(Memory):
+    """A run's memory, which has something happen to the publishing of the study that it is to keep."""
+
+    def __init__(self, prolific: ProlificStandIn, mishap: Mishap) -> None:
+        super().__init__()
+        self.happen = partial(prolific.mishaps.happen, mishap, times=2, retry_after=7.0)
+
+    async def keep(self, values: Any) -> None:
+        await super().keep(values)
+        if "study_id" in values:
+            self.happen(on=f"POST /studies/{values['study_id']}/transition/")
+
+
+@pytest.mark.parametrize("mishap", [Mishap.TOO_MANY, Mishap.ERROR, Mishap.BAD_GATEWAY, Mishap.CUT_BEFORE])
+@pytest.mark.parametrize("on", [*MADE, "publishing"])
+async def test_a_launch_waits_while_prolific_cannot(registered: ProlificStandIn, mishap: Mishap, on: str) -> None:
+    memory = Meeting(registered, mishap) if on == "publishing" else Memory()
+    if on != "publishing":
+        registered.mishaps.happen(mishap, on=on, times=2, retry_after=7.0)
+    events_url = "https://lab.example.org/run/events"
+    study = await provider_of(registered).recruiter.open(offer(events_url=events_url), memory)
+    assert (list(registered.world.studies), len(registered.world.groups)) == ([study.study_id], 1)
+    assert (study.status, len(registered.mishaps.happened)) == (StudyStatus.OPEN, 2)
+    assert registered.books.accounts[registered.workspace_id].locked == 630
+
+
 @pytest.mark.parametrize("mishap", [Mishap.LOST_AFTER, Mishap.ERROR_AFTER, Mishap.GARBAGE_AFTER])
 @pytest.mark.parametrize("on", ["POST /studies/", "POST /participant-groups/"])
 async def test_an_answer_that_is_lost_makes_no_second_one(registered: ProlificStandIn, mishap: Mishap, on: str) -> None:
@@ -150,7 +182,7 @@ async def test_an_answer_that_is_lost_makes_no_second_one(registered: ProlificSt
 
 async def test_a_study_that_may_have_been_made_is_not_made_again(registered: ProlificStandIn) -> None:
     """Whoever asks anew finds it; here it was not made, and is made then."""
-    registered.mishaps.happen(Mishap.ERROR, on="POST /studies/")
+    registered.mishaps.happen(Mishap.ERROR, on="POST /studies/", times=3)
     recruiter, memory = provider_of(registered).recruiter, Memory()
     with pytest.raises(Exception, match="not among the studies") as raised:
         await recruiter.open(offer(), memory)
@@ -228,3 +260,11 @@ async def test_a_run_that_is_closed_by_a_later_kernel_finds_its_study(registered
     assert (await later.recruiter.read_study()).status in (StudyStatus.FULL, StudyStatus.OVER)
     assert registered.world.study(study.study_id).is_stopped
     await later.cleanup_resources_from_task_run(RUN)
+
+
+async def test_a_study_that_pays_otherwise_than_the_run_is_left(registered: ProlificStandIn) -> None:
+    memory = Memory()
+    await provider_of(registered).recruiter.open(offer(), memory)
+    words = r"pays £1.50 for a visit, and the run £2.00. .*task_reward=1.5"
+    with pytest.raises(CrowdRefusedError, match=words):
+        await provider_of(registered).recruiter.open(offer(reward=Money.of(2, "GBP")), memory)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
-from mephisto_nb.errors import OutcomeUnknown, SignatureError
+from mephisto_nb.errors import SignatureError
 from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.api import ProlificAPI
@@ -30,15 +31,13 @@ class ProlificEvents:
     async def subscribe(self, workspace_id: str, target_url: str) -> None:
         """Have events delivered to an address; what is subscribed already is left as it is."""
         async with self._account.asking() as api:
-            self._secret = await api.hooks.secret(workspace_id) or await _make_secret(api, workspace_id)
-            there = [one for one in await self._ours(api, workspace_id) if one.target_url == target_url]
+            self._secret = await api.hooks.secret(workspace_id) or await self._account.have_made(
+                lambda: api.hooks.make_secret(workspace_id), lambda: api.hooks.secret(workspace_id)
+            )
             for event_type in EVENT_TYPES:
-                own = [one for one in there if one.event_type == event_type]
-                if any(one.is_enabled for one in own):
-                    continue
-                for one in own:  # made, and not confirmed: what has to be said back is known no more
-                    await api.hooks.delete(one.id)
-                await api.hooks.subscribe(workspace_id, event_type, target_url)
+                what = workspace_id, event_type, target_url
+                if await self._find(api, *what) is None:
+                    await self._account.have_made(partial(api.hooks.subscribe, *what), partial(self._find, api, *what))
 
     async def end(self, workspace_id: str, run_url: str) -> None:
         """End what was subscribed for addresses of a run; again: nothing."""
@@ -70,6 +69,15 @@ class ProlificEvents:
         event_id = event.id or f"{event.event_type}:{event.resource_id}:{event.status}"
         return CrowdEvent(event_id, visit, study, event.at)
 
+    async def _find(self, api: ProlificAPI, workspace_id: str, event_type: str, target_url: str) -> ProlificHook | None:
+        """Return what is subscribed to one type of event; of what does not serve, nothing is left."""
+        for one in await self._ours(api, workspace_id):
+            if (one.event_type, one.target_url) == (event_type, target_url):
+                if one.is_enabled:
+                    return one
+                await api.hooks.delete(one.id)  # made, and not confirmed: what has to be said back is known no more
+        return None
+
     async def _ours(self, api: ProlificAPI, workspace_id: str) -> list[ProlificHook]:
         hooks = [
             one
@@ -77,13 +85,3 @@ class ProlificEvents:
             for one in await api.hooks.of_workspace(workspace_id, is_enabled=is_enabled)
         ]
         return [one for one in hooks if one.event_type in EVENT_TYPES]
-
-
-async def _make_secret(api: ProlificAPI, workspace_id: str) -> Secret:
-    try:
-        return await api.hooks.make_secret(workspace_id)
-    except OutcomeUnknown:
-        made = await api.hooks.secret(workspace_id)
-        if made is None:
-            raise
-        return made

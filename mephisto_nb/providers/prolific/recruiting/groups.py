@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 
-from mephisto_nb.errors import ConfigError, OutcomeUnknown
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.crowd import CrowdStanding
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.api import ProlificAPI
@@ -116,12 +116,14 @@ class ProlificGroups:
         """Return the id of a group, which is made where there is none yet."""
         if name not in self._found and name not in await self._ours(api):
             place = await self._account.find_place()
-            try:
-                made = await api.groups.create(name, place.workspace_id, description=description)
-                self._found[name] = made.id
-            except OutcomeUnknown:
-                if name not in await self._ours(api):
-                    raise
+
+            async def make() -> str:
+                return (await api.groups.create(name, place.workspace_id, description=description)).id
+
+            async def find() -> str | None:
+                return (await self._ours(api)).get(name)
+
+            self._found[name] = await self._account.have_made(make, find)
         return self._found[name]
 
 

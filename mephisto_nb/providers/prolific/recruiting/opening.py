@@ -36,8 +36,6 @@ logger = get_logger(__name__)
 STUDY_ID, MOST = "study_id", "most"
 #: How long is waited between two looks at a study that is being published (seconds): twice as long each time.
 _FIRST_LOOK, _LONGEST_LOOK, _LOOKS = 1.0, 60.0, 14
-#: How often a study is looked for whose making was not answered.
-_SEARCHES = 3
 _DRAFT, _PUBLISHING = "UNPUBLISHED", "PUBLISHING"
 
 
@@ -93,6 +91,7 @@ class StudyOpening:
             if study is None:
                 most = await self._settle_cost(offer, memory, most)
                 study = await self._make(api, offer, memory)
+            _check_reward(study, offer)
             await self._note(study, offer, memory)
             if offer.events_url:
                 place = await self._account.find_place()
@@ -191,15 +190,10 @@ class StudyOpening:
 
     async def _create(self, api: ProlificAPI, fields: JSONObject, offer: Offer) -> ProlificStudy:
         try:
-            return await api.studies.create(fields)
+            return await self._account.have_made(
+                lambda: api.studies.create(fields), lambda: self._search(api, offer.task_run_id)
+            )
         except OutcomeUnknown as error:
-            pause = _FIRST_LOOK
-            for _ in range(_SEARCHES):
-                found = await self._search(api, offer.task_run_id)
-                if found is not None:
-                    return found
-                await self._account.around.wait(pause)
-                pause *= 2
             raise CrowdError(
                 f"{error} It is not among the studies of the project so far. Open the run again: what was made is "
                 "found.",
@@ -230,13 +224,29 @@ class StudyOpening:
                 f"The study {study.id} would cost {Money.of_units(cost, most.currency)}, and {most} was said. It is a "
                 "draft, and nobody was asked. Ask for a quote again, and open the run again."
             )
-        try:
-            return await api.studies.publish(study.id)
-        except (OutcomeUnknown, CrowdRefusedError):
+
+        async def find() -> ProlificStudy | None:
             now = await api.studies.get(study.id)
-            if now.status == _DRAFT:
+            return None if now.status == _DRAFT else now
+
+        try:
+            return await self._account.have_made(lambda: api.studies.publish(study.id), find)
+        except CrowdRefusedError:
+            # It may be refused as it is under way already.
+            if (now := await find()) is None:
                 raise
             return now
+
+
+def _check_reward(study: ProlificStudy, offer: Offer) -> None:
+    """Raise `CrowdRefusedError` where a study that was found pays otherwise than the run: it cannot be changed."""
+    pays = Money.of_units(study.reward, study.currency or offer.reward.currency)
+    if pays != offer.reward:
+        raise CrowdRefusedError(
+            f"The study {study.id} of this run pays {pays} for a visit, and the run {offer.reward}. What a study pays "
+            f"stays as it is: launch with mephisto.task.task_reward={pays.decimal.normalize():f}, or launch a new run, "
+            "without resume_incomplete_run."
+        )
 
 
 async def _get_or_none(api: ProlificAPI, study_id: str) -> ProlificStudy | None:
