@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.outcomes import ExitLink, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.crowd_desk import CrowdDesk
 from mephisto_nb.ports.recruiter import Recruiter
@@ -44,6 +44,13 @@ class VisitExits(ABC):
 
         Called when a page asks what comes next, once the end is stored; again and again for the same end.
         """
+
+    def get_exit_if_over(self) -> LateExit | None:
+        """Return how somebody goes back who comes when the run is over already; None: they are told that it is.
+
+        Called once, when the run ends. Nobody is there any more to ask who they are, so it is the same for all.
+        """
+        return None
 
     async def finish(self, end: VisitEnd) -> None:
         """Tell the crowd how a visit has ended. Called where `TELLS_CROWD` is set, once the end is stored.

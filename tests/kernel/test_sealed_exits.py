@@ -78,3 +78,17 @@ async def test_who_waits_within_a_visit_sees_no_code_of_success(operator: Operat
         waiting = await person("ann").ask()
     assert (waiting["failure_code"], "exit_if_over" in waiting) == ("paused", False)
     assert "C0DE1" not in str(waiting)
+
+
+@pytest.mark.parametrize("exits_fail", [False, True])
+async def test_who_comes_when_the_run_is_over_goes_back(operator: Operator, town: Town, exits_fail: bool) -> None:
+    run = await launch_visits(operator, 1)
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await person("ann").ask()
+        town.exits_fail = exits_fail
+        await run.completed()
+        late = await person("ben").ask(parameters={"who": "b n"})
+    assert late["failure_code"] == "run_over"
+    assert late.get("exit", {}).get("url") == (None if exits_fail else "https://crowd.example/?who=b%20n")
+    assert [one for one, _ in town.told] == ["s-ann"]

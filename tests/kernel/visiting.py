@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import WorldError
-from mephisto_nb.model.outcomes import ExitLink, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity, VisitExits
@@ -55,6 +55,11 @@ class TownExits(VisitExits):
             raise RuntimeError("no codes")
         code = CODES.get(end.outcome, "OTHER")
         return ExitLink(end.outcome, f"https://crowd.example/?cc={code}", code, f"{end.done} of {end.asked}.")
+
+    def get_exit_if_over(self) -> LateExit | None:
+        if self._town.exits_fail:
+            raise RuntimeError("no codes")
+        return LateExit(ExitLink(Outcome.QUOTA_FULL, "https://crowd.example/?who={name}"), {"name": "who"})
 
     async def finish(self, end: VisitEnd) -> None:
         if not self._town.is_open:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from mephisto_nb.errors import CrowdError, CrowdRefusedError
-from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.ports.crowd_provider import VisitExits
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.completion_codes import ProlificCodes
@@ -60,6 +60,11 @@ class ProlificExits(VisitExits):
             return ExitLink(end.outcome, text=_PAID_SCREEN_OUT if is_paid else words, automatic=False)
         url = f"{self._app_url}/submissions/complete?{urlencode({'cc': code})}"
         return ExitLink(end.outcome, url, code, words, automatic=end.outcome is Outcome.COMPLETED)
+
+    def get_exit_if_over(self) -> LateExit | None:
+        """Return where somebody goes who holds a place on Prolific, and comes when the run is over."""
+        link = self.get_exit(VisitEnd("", "", "", Outcome.QUOTA_FULL))
+        return None if link is None else LateExit(link)
 
     async def finish(self, end: VisitEnd) -> None:
         """Hand in for somebody, so that their pay does not hang on their browser; again: nothing.

@@ -246,6 +246,17 @@ class ExitsContract(ProviderFixtures):
             assert link.url is None or link.url != success.url
             assert link.code is None or link.code != success.code
 
+    def test_who_comes_too_late_never_leaves_as_who_has_finished(
+        self, provider: CrowdProvider[Any], exits: VisitExits
+    ) -> None:
+        late, success = exits.get_exit_if_over(), exits.get_exit(self.end(provider, Outcome.COMPLETED))
+        if late is None:
+            return
+        assert late.link.outcome is not Outcome.COMPLETED
+        assert late.link.url is None or _is_safe(late.link.url.replace("{", "").replace("}", ""))
+        assert success is None or late.link.code is None or late.link.code != success.code
+        assert success is None or late.link.url is None or late.link.url != success.url
+
     @pytest.mark.parametrize("hostile", HOSTILE_IDS, ids=lambda one: repr(one)[:24])
     @pytest.mark.parametrize("outcome", Outcome)
     def test_an_id_never_breaks_out_of_its_place(

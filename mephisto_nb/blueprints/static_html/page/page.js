@@ -39,6 +39,7 @@ let visit = new Visit(null);
 let config = {};
 let closedAt = null;
 let endIfOver = null; // how it ends for who waits, if the task is closed meanwhile
+let hasSent = false; // somebody who has sent something is not one who comes too late
 let hasLeft = false; // the way back is to be seen, whatever is heard from now on
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
@@ -158,9 +159,10 @@ async function sayWhoIsAwaited() {
   if (WAITING.has(document.body.dataset.screen)) wait(status?.operator ?? "here");
 }
 
-function refuse(code, reason) {
+function refuse(code, reason, exit = null) {
   const isOver = code === "run_over";
-  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver : null;
+  const late = exit && !hasSent ? visit.endTooLate(exit) : null;
+  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver ?? late : null;
   if (kept) return showExit(kept);
   if (hasLeft) return;
   show("refused", {
@@ -176,7 +178,7 @@ function refuse(code, reason) {
 async function work(details) {
   const { agent_id: agentId, status, failure_code: code, failure_reason: reason } = details;
   if (visit.hasEnded(details)) return leaveFor(details);
-  if (agentId === null || agentId === undefined) return refuse(code, reason);
+  if (agentId === null || agentId === undefined) return refuse(code, reason, details.exit);
   if (DONE.has(status)) return thankFor(agentId);
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
   identity.markAgent(agentId);
@@ -207,7 +209,7 @@ function goOn(_answer, details) {
   if (details.agent_id || details.failure_code === "paused") return location.reload(); // it is found by who asks
   leave();
   if (visit.hasEnded(details)) return leaveFor(details);
-  refuse(details.failure_code, details.failure_reason);
+  refuse(details.failure_code, details.failure_reason, details.exit);
 }
 
 /* -- What is heard of the task while somebody works on it ------------------------------------------------------- */
@@ -246,6 +248,7 @@ function refused(error) {
 }
 
 function sent(answer, told) {
+  hasSent = true;
   if (visit.isThere) return goOnInVisit(told);
   end("sent");
   identity.tellProvider(answer);
