@@ -157,6 +157,16 @@ class CrowdProvider(ABC, Generic[Args]):
         """
         return None
 
+    @property
+    def entry_words(self) -> str:
+        """What the researcher does with the address of `get_entry_url`, in words that stand before it and a colon."""
+        return "Paste this address into the crowd's form"
+
+    def get_lonely_advice(self, url: str) -> str:
+        """Return what the researcher may look at where nobody comes; '': whether workers have their link."""
+        entry = self.get_entry_url(url)
+        return f"Look whether the crowd has this address in its form: {entry}" if entry else ""
+
     async def setup_resources_for_task_run(self, task_run_id: str, url: str) -> None:
         """Offer the run to the crowd. Called once the router answers; what it raises fails the launch."""
 

@@ -19,6 +19,7 @@ from mephisto_nb.providers.external import (
     make_link_names,
 )
 from mephisto_nb.providers.external.arrivals import MACRO
+from mephisto_nb.providers.external.presets import TABLE
 from mephisto_nb.utils.proofs import Secret
 from tests.providers.crowds import GIVEN
 
@@ -188,6 +189,13 @@ def test_the_address_for_the_crowd_holds_its_macros_as_they_are() -> None:
     )
     own = ExternalProvider(ExternalProviderArgs(**vars(GIVEN["panel"]) | {"participant_parameter": "respondent"}))
     assert own.get_entry_url(URL) == f"{URL}/?respondent=[ID]"
+
+
+def test_it_is_said_into_whose_form_the_address_goes() -> None:
+    sona = ExternalProvider(GIVEN["sona"])
+    assert sona.entry_words == f"Paste this address into {TABLE['sona'].title}'s form"
+    assert str(sona.get_entry_url(URL)) in sona.get_lonely_advice(URL)
+    assert ExternalProvider(GIVEN["link_list"]).get_lonely_advice(URL) == ""
 
 
 # -- signatures ----------------------------------------------------------------------------------------------

@@ -441,7 +441,7 @@ def test_who_comes_too_late_goes_back_as_one_for_whom_nothing_is_left() -> None:
     assert found.parameters == {"participant": "rid"}
 
 
-def test_what_is_the_same_for_all_is_written_out_for_who_comes_too_late() -> None:
+def test_what_all_share_is_written_out_for_who_comes_too_late() -> None:
     way = ExitArgs(code="FULL-{batch}", redirect="https://a.org/{batch}?o={outcome}&r={participant}&c={code}&x={seen}")
     found = late(plain(quota_full=way, details={"batch": "b 1"}, captured=["seen"]))
     assert found.link.url == "https://a.org/b%201?o=quota_full&r={participant}&c=FULL-b%201&x={seen}"

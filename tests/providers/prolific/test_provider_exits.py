@@ -161,7 +161,7 @@ def test_codes_are_of_the_run_and_different_for_each_end(prolific: ProlificStand
     assert len(codes("a" * 64) | codes("b" * 64)) == 2 * len(codes("a" * 64))
 
 
-async def test_who_comes_when_the_run_is_over_is_led_back_to_return_the_place(registered: ProlificStandIn) -> None:
+async def test_who_comes_too_late_is_led_back_to_return_the_place(registered: ProlificStandIn) -> None:
     provider = await opened(registered)
     late = provider.exits.get_exit_if_over()
     assert late is not None
