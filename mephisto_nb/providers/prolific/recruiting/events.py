@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from mephisto_nb.errors import OutcomeUnknown, SignatureError
 from mephisto_nb.model.crowd import CrowdEvent
+from mephisto_nb.ports.recruiter import CrowdMemory
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.objects import ProlificHook
@@ -14,24 +16,46 @@ from mephisto_nb.utils.proofs import Secret
 
 #: What a run is told of.
 EVENT_TYPES = ("submission.status.change", "study.status.change")
+#: Under which name it is kept in a run's memory where it was to be told.
+TARGETS = "event_targets"
 
 
 class ProlificEvents:
     """The subscriptions of one run, and the secret by which it knows what is Prolific's.
 
     A workspace has one secret for all who listen. It is never made anew where there is one: that would silence the
-    others.
+    others. Which subscriptions are the run's is kept in its memory, before they are made: another run may be served at
+    the same place by the time they are ended.
     """
 
     def __init__(self, account: ProlificAccount) -> None:
         self._account = account
         self._secret: Secret | None = None
+        #: Digests of the addresses that events were to be delivered to: the addresses themselves are secret.
+        self._targets: list[str] = []
 
-    async def subscribe(self, workspace_id: str, target_url: str) -> None:
-        """Have events delivered to an address; what is subscribed already is left as it is."""
+    def recall(self, memory: CrowdMemory) -> None:
+        """Know what an earlier kernel has subscribed to."""
+        kept = memory.read().get(TARGETS)
+        self._targets = [one for one in kept if isinstance(one, str)] if isinstance(kept, list) else []
+
+    async def subscribe(self, workspace_id: str, target_url: str, memory: CrowdMemory) -> None:
+        """Have events delivered to an address; what is subscribed already is left as it is.
+
+        What is subscribed for an earlier address of the run is ended: nobody is there any more.
+        """
+        self.recall(memory)
+        target = _digest(target_url)
+        if target not in self._targets:
+            self._targets.append(target)
+            await memory.keep({TARGETS: list(self._targets)})
         async with self._account.asking() as api:
             self._secret = await api.hooks.secret(workspace_id) or await _make_secret(api, workspace_id)
-            there = [one for one in await self._ours(api, workspace_id) if one.target_url == target_url]
+            ours = await self._ours(api, workspace_id)
+            for one in ours:
+                if one.target_url != target_url:
+                    await api.hooks.delete(one.id)
+            there = [one for one in ours if one.target_url == target_url]
             for event_type in EVENT_TYPES:
                 own = [one for one in there if one.event_type == event_type]
                 if any(one.is_enabled for one in own):
@@ -40,13 +64,16 @@ class ProlificEvents:
                     await api.hooks.delete(one.id)
                 await api.hooks.subscribe(workspace_id, event_type, target_url)
 
-    async def end(self, workspace_id: str, run_url: str) -> None:
-        """End what was subscribed for addresses of a run; again: nothing."""
-        below = run_url.rstrip("/") + "/"
+    @property
+    def are_there(self) -> bool:
+        """Whether anything was ever subscribed to for this run."""
+        return bool(self._targets)
+
+    async def end(self, workspace_id: str) -> None:
+        """End what was subscribed for the run; again: nothing."""
         async with self._account.asking() as api:
             for one in await self._ours(api, workspace_id):
-                if one.target_url.startswith(below):
-                    await api.hooks.delete(one.id)
+                await api.hooks.delete(one.id)
 
     def read(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:
         """Return what a delivery tells; None: nothing that a run asked for.
@@ -76,7 +103,11 @@ class ProlificEvents:
             for is_enabled in (True, False)
             for one in await api.hooks.of_workspace(workspace_id, is_enabled=is_enabled)
         ]
-        return [one for one in hooks if one.event_type in EVENT_TYPES]
+        return [one for one in hooks if one.event_type in EVENT_TYPES and _digest(one.target_url) in self._targets]
+
+
+def _digest(target_url: str) -> str:
+    return hashlib.sha256(target_url.encode()).hexdigest()
 
 
 async def _make_secret(api: ProlificAPI, workspace_id: str) -> Secret:
