@@ -115,7 +115,11 @@ class CrowdProvider(ABC, Generic[Args]):
 
     @abstractmethod
     def get_wrapper_js_path(self) -> Path:
-        """Return the file served as ``wrap_crowd_source.js``, which tells the page who the worker is."""
+        """Return the script that tells the page who the worker is.
+
+        It stands in the site's ``wrap_crowd_source.js``, behind what the pages of all crowds share: the settings of
+        ``window._MEPHISTO_CONFIG_``.
+        """
 
     @abstractmethod
     def identify(self, provider_data: JSONObject) -> Identity:

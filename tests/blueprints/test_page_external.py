@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.external import ExternalProvider
 from tests.blueprints.fake_router import FakeRouter
@@ -24,7 +24,7 @@ HTML = "<p>${text}</p><p id=who>${provider_worker_id}</p><label>X <input name=x>
 
 
 def put_wrapper(router: FakeRouter) -> None:
-    shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+    (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.prolific import ProlificProvider, ProlificProviderArgs
 from tests.blueprints.fake_router import FakeRouter
@@ -33,7 +33,7 @@ def mock(tmp_path: Path):
     blueprint = MockBlueprint(MockBlueprintArgs(), SharedTaskState())
     blueprint.build_site(tmp_path / "site")
     with FakeRouter(tmp_path / "site", blueprint.get_content_security_policy(), {}) as router:
-        shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+        (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
         router.offer({"index": 0})
         yield router
 
@@ -41,7 +41,7 @@ def mock(tmp_path: Path):
 @pytest.fixture
 def html(serve: Any) -> FakeRouter:
     router = serve(HTML, {"text": "Rain."})
-    shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+    (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
     return router
 
 

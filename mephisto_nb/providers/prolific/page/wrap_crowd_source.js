@@ -1,43 +1,12 @@
 /* Tells a task's page who the worker is, by the ids that Prolific has put into the address.
 
-Loaded as a classic script before the page's own. The ids, and what Prolific has signed them with, are taken out of the
+Comes behind `crowd_script.js`, before the page's own scripts. The ids, and what Prolific has signed them with, are taken out of the
 address, so that nobody's id is seen on a shared screen, in a copy of what stands there, or in what the page reports; this
 tab keeps them, so that a reload finds the same visit again. From another device people come by Prolific's own button. */
 
-"use strict";
-
-window._MEPHISTO_CONFIG_ = (() => {
-  const values = new Map();
-  const listeners = new Map();
-  const EVENT_EMITTER = {
-    on(key, listener) {
-      listeners.set(key, [...(listeners.get(key) ?? []), listener]);
-    },
-    emit(key, value) {
-      for (const listener of listeners.get(key) ?? []) listener(value);
-    },
-  };
-  return {
-    EVENT_EMITTER,
-    get(key) {
-      if (!values.has(key)) throw new Error(`_MEPHISTO_CONFIG_ holds no ${key}.`);
-      return values.get(key);
-    },
-    set(key, value) {
-      values.set(key, value);
-      EVENT_EMITTER.emit(key, value);
-    },
-  };
-})();
-
-for (const flag of ["AUTO_SUBMIT_ERRORS", "ADD_ERROR_HANDLING", "HIDE_SUBMIT_BUTTON", "SHOWS_OWN_THANKS"]) {
-  window._MEPHISTO_CONFIG_.set(flag, false);
-}
-window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
-// The page puts the run's id here, if it knows it; until then keys hold the host alone.
-window._MEPHISTO_CONFIG_.set("run_id", "");
-
 (() => {
+  "use strict";
+
   const IDS = ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"];
   const NAMES = [...IDS, "prolific_token"];
   const LONGEST = 8000;
