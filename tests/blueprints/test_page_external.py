@@ -119,6 +119,11 @@ def test_a_bare_address_is_a_preview(page, mock) -> None:
     assert mock.registrations == []
 
 
+def test_who_comes_without_an_id_is_told_where_to_find_it(page, mock) -> None:
+    page.goto(mock.url)
+    expect(page.get_by_text("Please open the task by the link that you were given")).to_be_visible()
+
+
 def test_a_macro_beside_an_id_keeps_nobody_out(page, mock) -> None:
     page.goto(f"{mock.url}?rid=4711&age={{{{age}}}}")
     expect(page.get_by_label("Answer")).to_be_visible()

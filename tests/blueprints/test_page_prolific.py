@@ -81,3 +81,12 @@ def test_a_look_at_the_page_registers_nobody(page, mock, changes: dict[str, str]
     page.goto(f"{mock.url}?" + "&".join(f"{name}={value}" for name, value in (GIVEN | changes).items()))
     expect(page.get_by_text(words)).to_be_visible()
     assert mock.registrations == []
+
+
+def test_who_comes_without_ids_is_told_where_to_find_them(page, mock) -> None:
+    page.goto(mock.url)
+    expect(page.get_by_text("open the study on Prolific again, by its own button")).to_be_visible()
+    assert mock.registrations == []
+    page.goto(f"{mock.url}?{IDS}")
+    expect(page.get_by_label("Answer")).to_be_visible()
+    expect(page.get_by_text("by its own button")).to_be_hidden()

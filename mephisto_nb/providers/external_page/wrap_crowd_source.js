@@ -94,8 +94,15 @@ another device people come by the crowd's own link, and find what they hold by t
     const words =
       `You opened this link by hand: the crowd puts each person's id where ${unfilled[0][1]} stands (${names}). ` +
       "This is how the page looks to visitors; nobody was registered.";
-    if (document.body) show("A look at the task", words);
-    else document.addEventListener("DOMContentLoaded", () => show("A look at the task", words));
+    showSoon("A look at the task", words);
+  } else if (isNobody) {
+    const why = "This address does not say who you are, perhaps because it was opened in another browser or window.";
+    showSoon("Has somebody sent you?", `${why} Please open the task by the link that you were given, where it was given to you.`);
+  }
+
+  function showSoon(title, words) {
+    if (document.body) show(title, words);
+    else document.addEventListener("DOMContentLoaded", () => show(title, words));
   }
 
   /* A message beside the page, which may go on. */

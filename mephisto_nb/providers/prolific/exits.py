@@ -20,8 +20,13 @@ _WORDS = {
     Outcome.COMPLETED: "Prolific is told that you have finished. Please go back there now.",
     Outcome.FAILED_CHECKS: "Prolific is told that you were here. Please go back there now.",
     **dict.fromkeys(
-        (Outcome.NO_CONSENT, Outcome.QUOTA_FULL, Outcome.SCREENED_OUT, Outcome.TIMED_OUT, Outcome.RETURNED),
+        (Outcome.NO_CONSENT, Outcome.QUOTA_FULL, Outcome.SCREENED_OUT),
         "Please return your place on Prolific, so that somebody else can have it.",
+    ),
+    # It may be gone there already: by that they may have ended here.
+    **dict.fromkeys(
+        (Outcome.TIMED_OUT, Outcome.RETURNED),
+        "If you still hold a place on Prolific, please return it, so that somebody else can have it.",
     ),
 }
 _PAID_SCREEN_OUT = "You are paid for having come: Prolific is told so. You can close this page."

@@ -170,3 +170,10 @@ async def test_who_comes_too_late_is_led_back_to_return_the_place(registered: Pr
     assert [action["action"] for action in code["actions"]] == ["REQUEST_RETURN"]
     assert f"cc={late.link.code}" in (late.link.url or "")
     assert "return your place" in late.link.text
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.RETURNED])
+async def test_nobody_is_told_to_return_a_place_that_may_be_gone(registered: ProlificStandIn, outcome: Outcome) -> None:
+    link = (await opened(registered)).exits.get_exit(end("7f0123456789abcdef012345", outcome))
+    assert link is not None
+    assert link.text.startswith("If you still hold a place")

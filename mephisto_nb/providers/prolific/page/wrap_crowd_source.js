@@ -78,9 +78,15 @@ tab keeps them, so that a reload finds the same visit again. From another device
     const why = isByHand
       ? "You opened this link by hand: Prolific puts each person's ids into it."
       : "This is Prolific's preview of the study.";
-    const words = `${why} So the page looks to visitors; nobody was registered, and nothing is kept.`;
-    if (document.body) show("A look at the task", words);
-    else document.addEventListener("DOMContentLoaded", () => show("A look at the task", words));
+    showSoon("A look at the task", `${why} So the page looks to visitors; nobody was registered, and nothing is kept.`);
+  } else if (isNobody) {
+    const why = "This address does not say who you are, perhaps because it was opened in another browser or window.";
+    showSoon("Has Prolific sent you?", `${why} Please open the study on Prolific again, by its own button.`);
+  }
+
+  function showSoon(title, words) {
+    if (document.body) show(title, words);
+    else document.addEventListener("DOMContentLoaded", () => show(title, words));
   }
 
   /* A message beside the page, which may go on. */
