@@ -38,6 +38,8 @@ class Town:
     asked: list[str] = field(default_factory=list)
     exits_fail: bool = False
     tells: bool = True
+    #: How often somebody was made out by what their page sent.
+    identified: int = 0
 
     def count(self, registration: str) -> int:
         """Return how often the crowd was told of a visit."""
@@ -85,6 +87,7 @@ class TownProvider(CrowdProvider[TownArgs]):
         return path
 
     def identify(self, provider_data: JSONObject) -> Identity:
+        self.town.identified += 1
         name, registration = provider_data["worker_name"], provider_data["agent_registration_id"]
         return Identity(name, registration, {"STUDY_ID": provider_data.get("study", "s1")})
 
