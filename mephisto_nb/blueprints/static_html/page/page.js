@@ -40,6 +40,7 @@ let config = {};
 let closedAt = null;
 let endIfOver = null; // how it ends for who waits, if the task is closed meanwhile
 let hasSent = false; // somebody who has sent something is not one who comes too late
+let hasGivenBack = false; // nobody waits for work who wants none
 let hasLeft = false; // the way back is to be seen, whatever is heard from now on
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
@@ -147,7 +148,7 @@ async function ask() {
 }
 
 function wait(words) {
-  if (!hasLeft) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
+  if (!hasLeft && !hasGivenBack) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
 }
 
 function waitForNetwork() {
@@ -377,7 +378,9 @@ async function giveBackFor(reason = "") {
   leave();
   visit.hide();
   show("loading");
-  const details = await register();
+  hasGivenBack = true;
+  const slow = setTimeout(() => show("closed", { words: "returned", also: ["visit"] }), PATIENCE);
+  const details = await register().finally(() => clearTimeout(slow));
   if (details) await work(details);
 }
 
