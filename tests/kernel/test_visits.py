@@ -301,6 +301,27 @@ async def test_pages_that_wait_are_made_out_once(operator: Operator, town: Town)
         waiting.cancel()
 
 
+async def test_a_crowd_that_cannot_be_asked_is_told_of_once(
+    operator: Operator, town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise WorldError("503")
+
+    def warnings() -> int:
+        return sum("could not be asked" in one.message for one in caplog.records if one.levelname == "WARNING")
+
+    run = await launch_visits(operator, 3)
+    names = [f"eve-{number}" for number in range(4)]
+    town.vouch.update(dict.fromkeys(names, fail))
+    async with people_of(run) as person:
+        for name in names[:3]:
+            await person(name).ask()
+        assert warnings() == 1
+        await person("ann").ask()
+        await person(names[3]).ask()
+    assert warnings() == 2
+
+
 async def test_a_crowd_that_cannot_be_asked_is_asked_again(operator: Operator, town: Town) -> None:
     def fail() -> None:
         raise WorldError("503")

@@ -7,6 +7,7 @@ visit is the proof.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,6 +82,8 @@ class Vouching(RunHelper):
         self._supervisor, self._on_failure = supervisor, on_failure
         self._vouched: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        #: Whether the crowd did not answer the last time.
+        self._is_unheard = False
         #: Whose the pages are that wait: looked at in each step, so they are found out once.
         self._waiting: dict[str, Identity] = {}
         engine.listeners.append(self._on_step)
@@ -161,12 +164,16 @@ class Vouching(RunHelper):
         except ValueError as error:
             return Refusal(RefusalCode.BAD_REGISTRATION, str(error))
         except (WorldError, TimeoutError) as error:
-            logger.warning("the crowd could not be asked about a worker: %s", error)
+            # Told once until it answers again: whoever floods a run could fill the log.
+            level = logging.DEBUG if self._is_unheard else logging.WARNING
+            logger.log(level, "the crowd could not be asked about a worker: %s", error or "it did not answer in time")
+            self._is_unheard = True
             return _LATER
         except Exception as error:
             logger.exception("the provider %r could not vouch for a worker", self._provider.PROVIDER_TYPE)
             self._on_failure(error)
             return _LATER
+        self._is_unheard = False
         return None
 
     def _remember(self, key: tuple[str, str]) -> None:
