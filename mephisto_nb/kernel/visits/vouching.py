@@ -166,7 +166,9 @@ class Vouching(RunHelper):
         except (WorldError, TimeoutError) as error:
             # Told once until it answers again: whoever floods a run could fill the log.
             level = logging.DEBUG if self._is_unheard else logging.WARNING
-            logger.log(level, "the crowd could not be asked about a worker: %s", error or "it did not answer in time")
+            logger.log(
+                level, "the crowd could not be asked about a worker: %s", str(error) or "it did not answer in time"
+            )
             self._is_unheard = True
             return _LATER
         except Exception as error:
