@@ -37,6 +37,7 @@ class Town:
     vouch: dict[str, Callable[[], Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     exits_fail: bool = False
+    late_exits_fail: bool = False
     tells: bool = True
     #: How often somebody was made out by what their page sent.
     identified: int = 0
@@ -59,7 +60,7 @@ class TownExits(VisitExits):
         return ExitLink(end.outcome, f"https://crowd.example/?cc={code}", code, f"{end.done} of {end.asked}.")
 
     def get_exit_if_over(self) -> LateExit | None:
-        if self._town.exits_fail:
+        if self._town.late_exits_fail:
             raise RuntimeError("no codes")
         return LateExit(ExitLink(Outcome.QUOTA_FULL, "https://crowd.example/?who={name}"), {"name": "who"})
 
