@@ -187,6 +187,16 @@ async def test_an_event_that_prolific_did_not_sign_is_refused(registered: Prolif
         provider_of(registered).recruiter.read_event(headers, body, now)
 
 
+async def test_a_secret_that_somebody_made_anew_is_found(registered: ProlificStandIn, told: Any) -> None:
+    body = json.dumps({"event_type": EVENT_TYPES[0], "resource_id": "v" * 24}).encode()
+    registered.hooks.make_secret(registered.workspace_id)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="made anew"):
+            told.read_event(signed(registered, body), body, registered.clock.now())
+    assert [one async for one in told.read_visits()] == []  # as a run does now and then
+    assert told.read_event(signed(registered, body), body, registered.clock.now()).registration_id == "v" * 24
+
+
 async def test_a_secret_that_is_there_is_never_made_anew(registered: ProlificStandIn) -> None:
     before = registered.hooks.make_secret(registered.workspace_id)
     for _ in range(2):

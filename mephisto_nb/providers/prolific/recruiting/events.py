@@ -31,6 +31,8 @@ class ProlificEvents:
     def __init__(self, account: ProlificAccount) -> None:
         self._account = account
         self._secret: Secret | None = None
+        #: Whether something came that this secret did not sign: somebody may have made another one.
+        self._is_doubtful = False
         #: Digests of the addresses that events were to be delivered to: the addresses themselves are secret.
         self._targets: list[str] = []
 
@@ -75,6 +77,16 @@ class ProlificEvents:
             for one in await self._ours(api, workspace_id):
                 await api.hooks.delete(one.id)
 
+    async def renew(self, api: ProlificAPI) -> None:
+        """Ask for the workspace's secret anew, if something came that it did not sign. Called now and then.
+
+        Whoever else makes one replaces it for all. What was refused meanwhile is not lost: all visits are read by then.
+        """
+        if self._is_doubtful and self._secret is not None:
+            self._is_doubtful = False
+            place = await self._account.find_place()
+            self._secret = await api.hooks.secret(place.workspace_id) or self._secret
+
     def read(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:
         """Return what a delivery tells; None: nothing that a run asked for.
 
@@ -88,6 +100,7 @@ class ProlificEvents:
         try:
             event = verify_hook(self._secret, body, headers, now=now)
         except SignatureError as error:
+            self._is_doubtful = True
             raise ValueError(str(error)) from error
         if event.event_type not in EVENT_TYPES:
             return None

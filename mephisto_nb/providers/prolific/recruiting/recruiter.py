@@ -110,6 +110,7 @@ class ProlificRecruiter(Recruiter):
         """Yield all visits that Prolific knows of."""
         async with self._account.asking() as api:
             study = await self._frozen_study(api)
+            await self._events.renew(api)
             count = 0
             async for one in api.submissions.of_study(study.id):
                 if count and count % _PAGE == 0:
