@@ -258,13 +258,15 @@ def _read_keys(jwks: JSONObject) -> dict[str, Any]:
     with needs("prolific"):
         import jwt
 
-    keys = {}
-    for one in jwks.get("keys") or ():
+    keys, named = {}, jwks.get("keys")
+    for one in named if isinstance(named, list) else ():
         if isinstance(one, dict) and one.get("kty") == "RSA" and isinstance(one.get("kid"), str):
             try:
                 keys[one["kid"]] = jwt.PyJWK.from_dict({**one, "alg": "RS256"})
-            except (jwt.PyJWTError, ValueError, KeyError):
+            except (jwt.PyJWTError, ValueError, KeyError, TypeError):
                 continue  # a key of a kind that is not for us
+    if not keys:
+        raise CrowdError("Prolific names no key by which it signs. It is asked for again.")
     return keys
 
 

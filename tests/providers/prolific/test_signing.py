@@ -209,6 +209,18 @@ async def test_old_keys_do_while_new_ones_cannot_be_fetched(keys: Keys) -> None:
     assert keys.asked == 3
 
 
+@pytest.mark.parametrize(
+    "told", [{}, {"keys": []}, {"keys": 7}, {"keys": [{"kty": "RSA", "kid": "a", "n": 7, "e": None}, "x"]}]
+)
+async def test_an_answer_without_keys_forgets_none(keys: Keys, told: dict[str, Any]) -> None:
+    verifier = keys.verifier()
+    await verifier.verify(keys.token())
+    keys.now, keys.made.jwks = BEGIN + 90_000, lambda: told  # type: ignore[method-assign]
+    await verifier.verify(keys.token(iat=keys.now, exp=keys.now + 300))
+    with pytest.raises(CrowdError, match="names no key"):
+        await keys.verifier().verify(keys.token())
+
+
 async def test_the_stand_ins_addresses_are_verified_end_to_end(
     api: ProlificAPI, prolific: ProlificStandIn, ask: Any
 ) -> None:
