@@ -131,6 +131,24 @@ def test_who_comes_when_the_task_is_closed_goes_back(page, router) -> None:
     expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
 
 
+def test_who_was_offline_at_the_end_goes_back_too(page, router) -> None:
+    begin(page, router, unit(1), too_late())
+    page.fill("[name=mood]", "half written")
+    router.closed_at = 1.0
+    router.tell("expired", closed_at=1.0)
+    expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
+    assert page.input_value("#kept-answer") == "mood: half written"
+
+
+def test_who_sends_when_all_is_over_goes_back_too(page, router) -> None:
+    begin(page, router, unit(1), too_late())
+    page.fill("[name=mood]", "glad")
+    router.canned["submit_task"] = [OVER]
+    page.click("text=Send")
+    expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
+    assert page.input_value("#kept-answer") == "mood: glad"
+
+
 def test_who_has_sent_something_is_not_told_to_go_back_for_nothing(page, router) -> None:
     begin(page, router, unit(1), too_late())
     page.fill("[name=mood]", "glad")

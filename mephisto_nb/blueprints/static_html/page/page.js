@@ -223,7 +223,8 @@ function heard(status, at = null) {
   }
   if (task.isSending) return; // what is on its way decides for itself
   if (task.heard?.(status) && !at) return;
-  if (visit.isThere && !at && (LEFT.has(status) || DONE.has(status)) && !kind.goesOn?.(status)) return askOn(true);
+  const hasEnded = LEFT.has(status) || (DONE.has(status) && !at);
+  if (visit.isThere && hasEnded && !kind.goesOn?.(status)) return askOn(true); // also once all is over: who asks goes back
   if (LEFT.has(status) && !kind.goesOn?.(status)) end(status);
   else if (DONE.has(status)) end(task.hasUnsent ? "answered" : "sent");
   else if (at) warn("over");
@@ -243,7 +244,7 @@ async function lookWhoIsThere() {
 }
 
 function refused(error) {
-  if (visit.isThere && error.code !== "run_over") return askOn(true);
+  if (visit.isThere) return askOn(true);
   if (error.code === "already_sent") return end("answered");
   end(error.code === "run_over" ? "over" : "other", error.code === "run_over" ? "" : error.message);
 }
