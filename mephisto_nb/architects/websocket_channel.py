@@ -142,9 +142,10 @@ class WebSocketChannel(Channel):
         """Tell the router that the effects of all messages up to `seq` are committed."""
         await self._send({"type": "ack", "seq": seq})
 
-    async def request_sync(self, newest_n: int, *, last: bool = False) -> None:
+    async def request_sync(self, newest_n: int, *, last: bool = False, late_exit: JSONObject | None = None) -> None:
         """Ask how far the inbox goes now; after the `last` one nothing more comes into it."""
-        await self._send({"type": "sync", "last": last, "n": newest_n})
+        told = {} if late_exit is None else {"late_exit": late_exit}
+        await self._send({"type": "sync", "last": last, "n": newest_n, **told})
 
     async def finish(self, linger: float) -> None:
         """Tell the router that the run is over."""

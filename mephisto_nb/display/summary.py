@@ -141,6 +141,7 @@ class RunSummary:
     url: str
     has_own_links: bool
     entry_url: str
+    entry_words: str
     answered: int
     total: int
     expired: int
@@ -187,7 +188,8 @@ def summarize(state: JSONObject) -> RunSummary:
         status=run["status"],
         url=plain(run["url"] or ""),
         has_own_links=run["has_own_links"],
-        entry_url=plain(run["worker_url"] or "") if run["is_for_crowd"] else "",
+        entry_url=plain(run["worker_url"] or "") if run["entry_words"] else "",
+        entry_words=plain(run["entry_words"]),
         answered=units["answered"],
         total=units["total"],
         expired=units["expired"],

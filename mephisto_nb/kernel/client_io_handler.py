@@ -211,11 +211,11 @@ class ClientIOHandler:
         await _tell(self._news)
         return channel
 
-    async def settle(self, timeout: float) -> None:
+    async def settle(self, timeout: float, late_exit: JSONObject | None = None) -> None:
         """Wait until both sides have everything of each other; from then on the router takes nothing more.
 
         First the router hears that nobody is at work any more, so that it takes no more answers; then what it had
-        taken until then is handled here.
+        taken until then is handled here. `late_exit` is how those go back who come afterwards.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class ClientIOHandler:
             There was no channel, or the router did not take everything, within `timeout` seconds in which this kernel
             was free to hear of it.
         """
-        self._sender.is_settling = True
+        self._sender.is_settling, self._sender.late_exit = True, late_exit
         try:
             async with patience(timeout):
                 await _wait_for(self._news, lambda: self._channel is not None and not self._engine.outbox)

@@ -26,6 +26,7 @@ from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.kernel.launching.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.launching.spending import Allowance, SpendingCheck
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
@@ -65,10 +66,8 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.visits import check_visits, tell_rules
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
-from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
+from mephisto_nb.utils.private_files import close_below, make_private_folder, write_private
 from mephisto_nb.utils.proofs import Secret, crowd_events_key
-
-WRAPPER = "wrap_crowd_source.js"
 
 logger = get_logger(__name__)
 
@@ -175,7 +174,7 @@ class RunPlan:
         shutil.rmtree(site, ignore_errors=True)
         make_private_folder(site)
         self.blueprint.build_site(site)
-        copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
+        write_private(site / CROWD_SCRIPT, read_crowd_script(self.provider))
         close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
     def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ClosedError, LaunchError, RouterError, RouterGoneError, RunBusyError
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.rules.departures import leave_introductions
@@ -187,7 +188,7 @@ class RunTasks:
         """Take in the last that the router has; end without it where that is for sure impossible, and was asked for."""
         parts = self.run.parts
         try:
-            await parts.link.settle(ROUTER_TIMEOUT)
+            await parts.link.settle(ROUTER_TIMEOUT, _late_exit_of(parts))
         except RouterError:
             if not ends_at_once(parts.engine.state):
                 raise
@@ -220,6 +221,16 @@ class RunTasks:
         self.run.fail(error)
         self._stop()
         self._lock.release()
+
+
+def _late_exit_of(parts: RunParts) -> JSONObject | None:
+    """Return how those go back to their crowd who come when the run is over; None: they are told that it is."""
+    try:
+        found = None if parts.provider.exits is None else parts.provider.exits.get_exit_if_over()
+    except Exception:
+        logger.exception("the provider could not say how those go back who come too late")
+        return None
+    return None if found is None else found.to_dict()
 
 
 class Supervisor:

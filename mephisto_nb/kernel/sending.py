@@ -120,6 +120,8 @@ class Sender:
         self._wake = asyncio.Event()
         #: Whether the run is about to end: the router is told to take nothing more.
         self.is_settling = False
+        #: How those go back who come afterwards; None: they are told that it is over.
+        self.late_exit: JSONObject | None = None
 
     def go_on_from(self, n: int, seq: int) -> None:
         """Note what the router of a new channel has of our packets, and knows that we have of its messages."""
@@ -162,7 +164,8 @@ class Sender:
         if self._sync_wanted:
             self._sync_wanted = False
             outbox = self._engine.outbox
-            await channel.request_sync(outbox[-1][0] if outbox else 0, last=self.is_settling)
+            late = self.late_exit if self.is_settling else None
+            await channel.request_sync(outbox[-1][0] if outbox else 0, last=self.is_settling, late_exit=late)
         if not self._is_waiting:
             try:
                 await self._send_effects(channel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -70,3 +71,19 @@ class ExitLink:
             "text": self.text,
             "automatic": self.automatic,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LateExit:
+    """How people go back who come when their run is over, and nobody knows who they are.
+
+    In the address of `link` stands ``{name}`` where a value of theirs goes, behind its host; `parameters` says which
+    parameter of the address that they came by holds it. Who came without one of them has no such address.
+    """
+
+    link: ExitLink
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> JSONObject:
+        """Return it as it travels to the router."""
+        return {**self.link.to_dict(), "automatic": False, "parameters": dict(self.parameters)}

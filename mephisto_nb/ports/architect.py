@@ -146,11 +146,11 @@ class Channel(ABC):
         """Tell the router that the effects of all messages up to `seq` are committed."""
 
     @abstractmethod
-    async def request_sync(self, newest_n: int, *, last: bool = False) -> None:
+    async def request_sync(self, newest_n: int, *, last: bool = False, late_exit: JSONObject | None = None) -> None:
         """Ask how far the inbox goes now; `Synced` is the answer. After the `last` one nothing more comes into it.
 
         `newest_n` is the number of the newest packet that waits for the router, 0 where none does: with that one it
-        knows everybody.
+        knows everybody. `late_exit` is how those go back who come after the last one (`LateExit.to_dict`).
         """
 
     @abstractmethod

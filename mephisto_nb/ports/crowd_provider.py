@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.outcomes import ExitLink, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.ports.crowd_desk import CrowdDesk
 from mephisto_nb.ports.recruiter import Recruiter
@@ -44,6 +44,13 @@ class VisitExits(ABC):
 
         Called when a page asks what comes next, once the end is stored; again and again for the same end.
         """
+
+    def get_exit_if_over(self) -> LateExit | None:
+        """Return how somebody goes back who comes when the run is over already; None: they are told that it is.
+
+        Called once, when the run ends. Nobody is there any more to ask who they are, so it is the same for all.
+        """
+        return None
 
     async def finish(self, end: VisitEnd) -> None:
         """Tell the crowd how a visit has ended. Called where `TELLS_CROWD` is set, once the end is stored.
@@ -108,7 +115,11 @@ class CrowdProvider(ABC, Generic[Args]):
 
     @abstractmethod
     def get_wrapper_js_path(self) -> Path:
-        """Return the file served as ``wrap_crowd_source.js``, which tells the page who the worker is."""
+        """Return the script that tells the page who the worker is.
+
+        It stands in the site's ``wrap_crowd_source.js``, behind what the pages of all crowds share: the settings of
+        ``window._MEPHISTO_CONFIG_``.
+        """
 
     @abstractmethod
     def identify(self, provider_data: JSONObject) -> Identity:
@@ -149,6 +160,16 @@ class CrowdProvider(ABC, Generic[Args]):
         It is shown to the researcher, who gives it to the crowd. None: nobody has to, or each person has their own.
         """
         return None
+
+    @property
+    def entry_words(self) -> str:
+        """What the researcher does with the address of `get_entry_url`, in words that stand before it and a colon."""
+        return "Paste this address into the crowd's form"
+
+    def get_lonely_advice(self, url: str) -> str:
+        """Return what the researcher may look at where nobody comes; '': whether workers have their link."""
+        entry = self.get_entry_url(url)
+        return f"Look whether the crowd has this address in its form: {entry}" if entry else ""
 
     async def setup_resources_for_task_run(self, task_run_id: str, url: str) -> None:
         """Offer the run to the crowd. Called once the router answers; what it raises fails the launch."""

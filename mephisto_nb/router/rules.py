@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import quote
 
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AGENT_LEFT, AgentStatus
 
 #: A message that waits longer than this for the operator means that the kernel is busy, in seconds.
 BUSY_AFTER = 2.0
+#: No value of an address is longer (characters).
+_LONGEST_VALUE = 2000
 
 #: What is said to a worker whose task is closed, by the status that closed it.
 CLOSED_TEXT: Mapping[AgentStatus, str] = {
@@ -112,6 +116,44 @@ def operator_state(oldest_waiting: float | None, connected: bool) -> str:
     if not connected:
         return "away"
     return "busy" if oldest_waiting is not None and oldest_waiting > BUSY_AFTER else "here"
+
+
+def late_way_back(late_exit: JSONObject, came_by: JSON) -> JSONObject:
+    """Return how somebody goes back who comes when the run is over.
+
+    Parameters
+    ----------
+    late_exit
+        What the operator has said; ``{name}`` in its address is a value of theirs.
+    came_by
+        The parameters of the address that they came by, as they say themselves. Where one is missing, there is no
+        address to go back to.
+
+    Examples
+    --------
+    >>> told = {"outcome": "quota_full", "url": "https://a.org/?r={participant}", "parameters": {"participant": "rid"}}
+    >>> late_way_back(told, {"RID": "x&y"})
+    {'outcome': 'quota_full', 'url': 'https://a.org/?r=x%26y'}
+    """
+    told = {name: value for name, value in late_exit.items() if name != "parameters"}
+    given = came_by if isinstance(came_by, dict) else {}
+    url = told.get("url")
+    for name, parameter in late_exit["parameters"].items():
+        value = _encoded(_find_value(given, parameter))
+        url = url.replace(f"{{{name}}}", value) if url and value else None
+    return {**told, "url": url}
+
+
+def _find_value(given: Mapping[str, JSON], parameter: str) -> str:
+    """Return a parameter by its exact name, or else by one that differs in capital letters alone; '' for none."""
+    alike = [value for name, value in given.items() if name.lower() == parameter.lower()]
+    value = given.get(parameter, alike[0] if len(alike) == 1 else None)
+    return value.strip() if isinstance(value, str) and len(value) <= _LONGEST_VALUE else ""
+
+
+def _encoded(value: str) -> str:
+    """Return a value as it stands in any part of an address; dots alone would be "one folder up", and are left out."""
+    return "" if not value.strip(".") else quote(value.encode("utf-8", "replace"), safe="")
 
 
 class TokenBucket:

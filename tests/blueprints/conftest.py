@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
@@ -57,7 +57,7 @@ def serve_blueprint(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
         blueprint.assert_task_args()
         site = tmp_path / f"site{len(running)}"
         blueprint.build_site(site)
-        shutil.copy(LinkProvider(LinkProviderArgs()).get_wrapper_js_path(), site)
+        (site / CROWD_SCRIPT).write_text(read_crowd_script(LinkProvider(LinkProviderArgs())))
         config = blueprint.get_frontend_args() | {"run_id": "run-1", "task_title": "Kind words"}
         router = FakeRouter(site, blueprint.get_content_security_policy(), config)
         router.offer(blueprint.get_init_data(row, {}))

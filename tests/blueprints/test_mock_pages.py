@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.blueprints.fake_router import FakeRouter
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 def router(tmp_path: Path):
     blueprint = MockBlueprint(MockBlueprintArgs(), SharedTaskState())
     blueprint.build_site(tmp_path / "site")
-    shutil.copy(LinkProvider(LinkProviderArgs()).get_wrapper_js_path(), tmp_path / "site")
+    (tmp_path / "site" / CROWD_SCRIPT).write_text(read_crowd_script(LinkProvider(LinkProviderArgs())))
     with FakeRouter(tmp_path / "site", blueprint.get_content_security_policy(), {}) as router:
         router.offer({"index": 0})
         yield router

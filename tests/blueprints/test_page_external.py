@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.external import ExternalProvider
 from tests.blueprints.fake_router import FakeRouter
@@ -24,7 +24,7 @@ HTML = "<p>${text}</p><p id=who>${provider_worker_id}</p><label>X <input name=x>
 
 
 def put_wrapper(router: FakeRouter) -> None:
-    shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+    (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
 
 
 @pytest.fixture
@@ -117,6 +117,11 @@ def test_a_bare_address_is_a_preview(page, mock) -> None:
     page.goto(mock.url)
     expect(page.get_by_text("This is a preview.")).to_be_visible()
     assert mock.registrations == []
+
+
+def test_who_comes_without_an_id_is_told_where_to_find_it(page, mock) -> None:
+    page.goto(mock.url)
+    expect(page.get_by_text("Please open the task by the link that you were given")).to_be_visible()
 
 
 def test_a_macro_beside_an_id_keeps_nobody_out(page, mock) -> None:

@@ -116,6 +116,52 @@ def test_who_has_waited_in_vain_goes_back(page, router) -> None:
     assert page.input_value("#exit-code") == "FULL1"
 
 
+def too_late() -> tuple[int, Any]:
+    """What a page gets that asks when the run is over."""
+    status, packet = over(way_back=FULL)
+    more = {"failure_code": "run_over", "failure_reason": "This task has ended.", "visit_ended": None}
+    return status, packet | {"data": packet["data"] | more}
+
+
+def test_who_comes_when_the_task_is_closed_goes_back(page, router) -> None:
+    router.closed_at = 1.0
+    begin(page, router, too_late())
+    expect(page.get_by_role("heading", name="This task is closed")).to_be_visible()
+    expect(page.get_by_text("If you have sent nothing, this is for you:")).to_be_visible()
+    expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
+
+
+def test_who_was_offline_at_the_end_goes_back_too(page, router) -> None:
+    begin(page, router, unit(1), too_late())
+    page.fill("[name=mood]", "half written")
+    router.closed_at = 1.0
+    router.tell("expired", closed_at=1.0)
+    expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
+    assert page.input_value("#kept-answer") == "mood: half written"
+
+
+def test_who_sends_when_all_is_over_goes_back_too(page, router) -> None:
+    begin(page, router, unit(1), too_late())
+    page.fill("[name=mood]", "glad")
+    router.canned["submit_task"] = [OVER]
+    page.click("text=Send")
+    expect(page.locator("#exit-link")).to_have_attribute("href", FULL["url"])
+    assert page.input_value("#kept-answer") == "mood: glad"
+
+
+def test_who_has_sent_something_is_not_told_to_go_back_for_nothing(page, router) -> None:
+    begin(page, router, unit(1), too_late())
+    page.fill("[name=mood]", "glad")
+    page.click("text=Send")
+    expect(page.get_by_role("heading", name="This task is closed")).to_be_visible()
+    expect(page.locator("#exit-link")).to_be_hidden()
+
+
+def test_who_waits_until_the_router_says_it_is_over_goes_back(page, router) -> None:
+    begin(page, router, waiting(), too_late())
+    expect(page.get_by_text("Others have done all that was left while you waited.")).to_be_visible()
+
+
 @pytest.fixture
 def bundle(tmp_path: Path, serve_blueprint: Any) -> FakeRouter:
     script = tmp_path / "bundle.js"
@@ -145,5 +191,19 @@ def test_a_bundle_leads_back_by_the_answer_too(page, bundle) -> None:
 
 def test_beside_a_bundle_who_waits_in_vain_goes_back(page, bundle) -> None:
     begin(page, bundle, waiting(), OVER)
+    expect(page.get_by_role("heading", name="There is nothing left to do")).to_be_visible()
+    expect(page.get_by_label("Your code")).to_have_value("FULL1")
+
+
+def test_beside_a_bundle_who_comes_too_late_goes_back(page, bundle) -> None:
+    bundle.closed_at = 1.0
+    begin(page, bundle, too_late())
+    expect(page.get_by_role("heading", name="This task is closed")).to_be_visible()
+    expect(page.get_by_text("If you have sent nothing, this is for you:")).to_be_visible()
+    expect(page.get_by_label("Your code")).to_have_value("FULL1")
+
+
+def test_beside_a_bundle_who_waits_until_it_is_over_goes_back(page, bundle) -> None:
+    begin(page, bundle, waiting(), too_late())
     expect(page.get_by_role("heading", name="There is nothing left to do")).to_be_visible()
     expect(page.get_by_label("Your code")).to_have_value("FULL1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.prolific import ProlificProvider, ProlificProviderArgs
 from tests.blueprints.fake_router import FakeRouter
@@ -33,7 +33,7 @@ def mock(tmp_path: Path):
     blueprint = MockBlueprint(MockBlueprintArgs(), SharedTaskState())
     blueprint.build_site(tmp_path / "site")
     with FakeRouter(tmp_path / "site", blueprint.get_content_security_policy(), {}) as router:
-        shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+        (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
         router.offer({"index": 0})
         yield router
 
@@ -41,7 +41,7 @@ def mock(tmp_path: Path):
 @pytest.fixture
 def html(serve: Any) -> FakeRouter:
     router = serve(HTML, {"text": "Rain."})
-    shutil.copy(PROVIDER.get_wrapper_js_path(), router.site)
+    (router.site / CROWD_SCRIPT).write_text(read_crowd_script(PROVIDER))
     return router
 
 
@@ -81,3 +81,12 @@ def test_a_look_at_the_page_registers_nobody(page, mock, changes: dict[str, str]
     page.goto(f"{mock.url}?" + "&".join(f"{name}={value}" for name, value in (GIVEN | changes).items()))
     expect(page.get_by_text(words)).to_be_visible()
     assert mock.registrations == []
+
+
+def test_who_comes_without_ids_is_told_where_to_find_them(page, mock) -> None:
+    page.goto(mock.url)
+    expect(page.get_by_text("open the study on Prolific again, by its own button")).to_be_visible()
+    assert mock.registrations == []
+    page.goto(f"{mock.url}?{IDS}")
+    expect(page.get_by_label("Answer")).to_be_visible()
+    expect(page.get_by_text("by its own button")).to_be_hidden()

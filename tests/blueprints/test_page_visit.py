@@ -145,6 +145,22 @@ def test_a_button_of_the_task_says_that_they_do_not_agree(page, serve, button: s
     assert router.submissions == []
 
 
+def test_who_gives_back_is_not_told_that_their_place_is_kept(page, router) -> None:
+    page.clock.install()
+    begin(page, router, unit(1), over("returned", why="You have given this task back."))
+    expect(page.get_by_role("button", name="Return this task")).to_be_visible()
+    router.operator_answers.clear()
+    page.click("text=Return this task")
+    with page.expect_request("**/request_agent"):
+        page.click("text=Give it back")
+    page.clock.run_for(3000)
+    expect(page.get_by_role("heading", name="You gave this task back")).to_be_visible()
+    expect(page.get_by_text("give your place back there by yourself")).to_be_visible()
+    expect(page.get_by_text("Your place is kept.")).to_be_hidden()
+    router.operator_answers.set()
+    expect(page.get_by_role("heading", name="You have stopped")).to_be_visible()
+
+
 def test_the_way_back_is_found_again_when_the_task_is_closed(page, router) -> None:
     begin(page, router, over())
     expect(page.locator("#exit-link")).to_be_visible()

@@ -434,7 +434,7 @@ async def test_a_participant_gives_the_task_back(fair: Fair, phone: Phone) -> No
         await expect(page.get_by_text("As nothing was sent, nothing is paid.")).to_be_visible()
         await look(page, "prolific-3-return-question")
         await page.get_by_role("button", name="Give it back").click()
-        await expect(page.get_by_text("Please return your place on Prolific")).to_be_visible()
+        await expect(page.get_by_text("If you still hold a place on Prolific, please return it")).to_be_visible()
         await look(page, "prolific-4-returned")
     await fair.told()
     assert cyd.give_back()

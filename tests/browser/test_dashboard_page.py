@@ -371,8 +371,14 @@ async def test_a_link_that_does_for_all_is_copied_at_once(shown: Harness) -> Non
 
 async def test_the_address_for_a_crowds_form_is_named_as_that(shown: Harness) -> None:
     entry = "https://example.org/?id=%SURVEY_CODE%&x={{X}}"
-    await shown.open(RUN, with_changes(BUSY, run={"has_own_links": False, "worker_url": entry, "is_for_crowd": True}))
-    await expect(shown.page.locator(".mnb-share-line")).to_contain_text(f"To paste into the crowd's form: {entry}")
+    await shown.open(
+        RUN,
+        with_changes(
+            BUSY,
+            run={"has_own_links": False, "worker_url": entry, "entry_words": "Paste it at Sona"},
+        ),
+    )
+    await expect(shown.page.locator(".mnb-share-line")).to_contain_text(f"Paste it at Sona: {entry}")
 
 
 async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:

@@ -216,7 +216,7 @@ RUN: dict[str, Any] = {
     "url": "http://127.0.0.1:3000/",
     "worker_url": None,
     "has_own_links": True,
-    "is_for_crowd": False,
+    "entry_words": "",
     "launched_at": NOW - 2_520,
     "ended_at": None,
     "paused_at": None,

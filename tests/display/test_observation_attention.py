@@ -51,7 +51,7 @@ class FakeRun:
             link=link,
             study=None,
             machine_troubles=(),
-            provider=SimpleNamespace(get_entry_url=lambda url: None),
+            provider=SimpleNamespace(get_lonely_advice=lambda url: ""),
         )
 
 
@@ -176,9 +176,8 @@ def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     assert 'run.get_worker_url("NAME")' in notice["remedy"]
     scene.live.has_own_links = False
     assert scene.notices()["lonely"]["remedy"] == "Share the link with workers: http://task"
-    entry = "http://task/?id={{ID}}"
-    scene.live.parts.provider.get_entry_url = lambda url: entry
-    assert scene.notices()["lonely"]["remedy"] == f"Look whether the crowd has this address in its form: {entry}"
+    scene.live.parts.provider.get_lonely_advice = lambda url: f"Look at {url}, says the crowd."
+    assert scene.notices()["lonely"]["remedy"] == "Look at http://task, says the crowd."
     scene.refuse("eve", blocked=True)
     assert "lonely" not in scene.notices()
 

@@ -104,8 +104,11 @@ def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
 
 def test_the_address_for_a_crowds_form_is_shown_as_it_is() -> None:
     entry = "http://127.0.0.1:3000/?id=%SURVEY_CODE%&x={{%A%}}"
-    one = change(EMPTY, run={"has_own_links": False, "worker_url": entry, "is_for_crowd": True})
-    assert all(f"Paste this address into the crowd's form: {entry}" in drawn for drawn in both(one))
+    one = change(
+        EMPTY,
+        run={"has_own_links": False, "worker_url": entry, "entry_words": "Paste it at Sona"},
+    )
+    assert all(f"Paste it at Sona: {entry}" in drawn for drawn in both(one))
 
 
 def test_no_text_of_others_becomes_markup_or_moves_the_cursor() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.operator import Operator
+from tests.inside import live_of
 from tests.kernel.visiting import Town, Visitor, launch_visits, people_of
 
 CHECKED = {"blueprint": {"minimum_seconds": 1, "max_failed_checks": 0}}
@@ -78,3 +80,20 @@ async def test_who_waits_within_a_visit_sees_no_code_of_success(operator: Operat
         waiting = await person("ann").ask()
     assert (waiting["failure_code"], "exit_if_over" in waiting) == ("paused", False)
     assert "C0DE1" not in str(waiting)
+
+
+@pytest.mark.parametrize("late_exits_fail", [False, True])
+async def test_who_comes_when_the_run_is_over_goes_back(
+    operator: Operator, town: Town, late_exits_fail: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalArchitect, "closed_notice", 10.0)
+    town.late_exits_fail = late_exits_fail
+    run = await launch_visits(operator, 1)
+    async with people_of(run) as person:
+        await person("ann").do(1)
+        await person("ann").ask()
+        await live_of(run).over.wait()
+        late = await person("ben").ask(parameters={"who": "b n"})
+    assert late["failure_code"] == "run_over"
+    assert late.get("exit", {}).get("url") == (None if late_exits_fail else "https://crowd.example/?who=b%20n")
+    assert [one for one, _ in town.told] == ["s-ann"]

@@ -296,6 +296,61 @@ async def test_who_is_not_vouched_for_reads_why(operator: Operator, town: Town) 
     assert run.visits().empty
 
 
+async def test_nobody_is_refused_for_what_another_page_has_sent(operator: Operator, town: Town) -> None:
+    run = await launch_visits(operator, 3)
+    asked: list[asyncio.Future[None]] = []
+
+    def ask() -> asyncio.Future[None]:
+        asked.append(asyncio.get_running_loop().create_future())
+        return asked[-1]
+
+    town.vouch["ann"] = ask
+    async with people_of(run) as person:
+        forged = asyncio.create_task(person("ann").ask(token="forged"))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.visits.unvouched))
+        good = asyncio.create_task(person("ann").ask(token="good"))
+        await parts_of(run).engine.wait_until(lambda state: len(state.visits.unvouched) == 2)
+        asked[0].set_exception(ValueError("Your link was changed."))
+        assert (await forged)["failure_code"] == "bad_registration"
+        await parts_of(run).engine.do(lambda step: None)
+        asked[1].set_result(None)
+        assert (await good)["agent_id"] is not None
+
+
+async def test_pages_that_wait_are_made_out_once(operator: Operator, town: Town) -> None:
+    run = await launch_visits(operator, 3)
+    town.vouch["eve"] = asyncio.Event().wait
+    async with people_of(run) as person:
+        waiting = asyncio.create_task(person("eve").ask())
+        await parts_of(run).engine.wait_until(lambda state: bool(state.visits.unvouched))
+        before = town.identified
+        for _ in range(5):
+            await parts_of(run).engine.do(lambda step: None)
+        assert town.identified == before
+        waiting.cancel()
+
+
+async def test_a_crowd_that_cannot_be_asked_is_told_of_once(
+    operator: Operator, town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise WorldError("503")
+
+    def warnings() -> int:
+        return sum("could not be asked" in one.message for one in caplog.records if one.levelname == "WARNING")
+
+    run = await launch_visits(operator, 3)
+    names = [f"eve-{number}" for number in range(4)]
+    town.vouch.update(dict.fromkeys(names, fail))
+    async with people_of(run) as person:
+        for name in names[:3]:
+            await person(name).ask()
+        assert warnings() == 1
+        await person("ann").ask()
+        await person(names[3]).ask()
+    assert warnings() == 2
+
+
 async def test_a_crowd_that_cannot_be_asked_is_asked_again(operator: Operator, town: Town) -> None:
     def fail() -> None:
         raise WorldError("503")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import WorldError
-from mephisto_nb.model.outcomes import ExitLink, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity, VisitExits
@@ -37,7 +37,10 @@ class Town:
     vouch: dict[str, Callable[[], Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     exits_fail: bool = False
+    late_exits_fail: bool = False
     tells: bool = True
+    #: How often somebody was made out by what their page sent.
+    identified: int = 0
 
     def count(self, registration: str) -> int:
         """Return how often the crowd was told of a visit."""
@@ -55,6 +58,11 @@ class TownExits(VisitExits):
             raise RuntimeError("no codes")
         code = CODES.get(end.outcome, "OTHER")
         return ExitLink(end.outcome, f"https://crowd.example/?cc={code}", code, f"{end.done} of {end.asked}.")
+
+    def get_exit_if_over(self) -> LateExit | None:
+        if self._town.late_exits_fail:
+            raise RuntimeError("no codes")
+        return LateExit(ExitLink(Outcome.QUOTA_FULL, "https://crowd.example/?who={name}"), {"name": "who"})
 
     async def finish(self, end: VisitEnd) -> None:
         if not self._town.is_open:
@@ -80,6 +88,7 @@ class TownProvider(CrowdProvider[TownArgs]):
         return path
 
     def identify(self, provider_data: JSONObject) -> Identity:
+        self.town.identified += 1
         name, registration = provider_data["worker_name"], provider_data["agent_registration_id"]
         return Identity(name, registration, {"STUDY_ID": provider_data.get("study", "s1")})
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.ports.crowd_provider import Identity
+from mephisto_nb.kernel.launching.crowd_script import read_crowd_script
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.providers.external import (
     ExternalProvider,
     ExternalProviderArgs,
@@ -19,6 +19,8 @@ from mephisto_nb.providers.external import (
     make_link_names,
 )
 from mephisto_nb.providers.external.arrivals import MACRO
+from mephisto_nb.providers.external.presets import TABLE
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.utils.proofs import Secret
 from tests.providers.crowds import GIVEN
 
@@ -190,6 +192,13 @@ def test_the_address_for_the_crowd_holds_its_macros_as_they_are() -> None:
     assert own.get_entry_url(URL) == f"{URL}/?respondent=[ID]"
 
 
+def test_it_is_said_into_whose_form_the_address_goes() -> None:
+    sona = ExternalProvider(GIVEN["sona"])
+    assert sona.entry_words == f"Paste this address into {TABLE['sona'].title}'s form"
+    assert str(sona.get_entry_url(URL)) in sona.get_lonely_advice(URL)
+    assert ExternalProvider(GIVEN["link_list"]).get_lonely_advice(URL) == ""
+
+
 # -- signatures ----------------------------------------------------------------------------------------------
 
 
@@ -303,9 +312,9 @@ def test_the_page_knows_the_same_macros() -> None:
     assert unquote("%CAMP_ID%", errors="replace") == "\ufffdMP_ID%"
 
 
-def test_what_both_pages_say_of_their_settings_is_one_text() -> None:
-    folder = Path(prolific.get_wrapper_js_path()).parents[1]
-    ours, links = ((folder / name / "wrap_crowd_source.js").read_text() for name in ("external_page", "link_page"))
-    shared = links[links.index('"use strict"') : links.index("(() => {\n  const DAYS_KEPT")]
-    assert "_MEPHISTO_CONFIG_" in shared
-    assert shared in ours
+@pytest.mark.parametrize("provider", [prolific, LinkProvider(LinkProviderArgs())])
+def test_what_the_pages_of_all_crowds_share_stands_once(provider: CrowdProvider[Any]) -> None:
+    script, own = read_crowd_script(provider), provider.get_wrapper_js_path().read_text(encoding="utf-8")
+    assert script.endswith(own)
+    assert "window._MEPHISTO_CONFIG_ = " in script.removesuffix(own)
+    assert "window._MEPHISTO_CONFIG_ = " not in own

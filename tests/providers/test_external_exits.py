@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.providers.external import (
     ExitArgs,
     ExternalProvider,
@@ -420,3 +420,48 @@ def test_values_and_settings_of_ones_own_go_with_a_preset() -> None:
     )
     url = url_of(provider, Outcome.SCREENED_OUT) or ""
     assert parse_qsl(urlsplit(url).query) == [("b", "7"), ("p", "4711")]
+
+
+# -- who comes when the run is over ----------------------------------------------------------------------------
+
+
+def late(provider: ExternalProvider) -> LateExit:
+    assert provider.exits is not None
+    found = provider.exits.get_exit_if_over()
+    assert found is not None
+    return found
+
+
+def test_who_comes_too_late_goes_back_as_one_for_whom_nothing_is_left() -> None:
+    found = late(preset("panel"))
+    assert found.link.outcome is Outcome.QUOTA_FULL
+    assert "{participant}" in (found.link.url or "")
+    assert found.parameters == {"participant": "rid"}
+
+
+def test_what_all_share_is_written_out_for_who_comes_too_late() -> None:
+    way = ExitArgs(code="FULL-{batch}", redirect="https://a.org/{batch}?o={outcome}&r={participant}&c={code}&x={seen}")
+    found = late(plain(quota_full=way, details={"batch": "b 1"}, captured=["seen"]))
+    assert found.link.url == "https://a.org/b%201?o=quota_full&r={participant}&c=FULL-b%201&x={seen}"
+    assert (found.link.code, found.parameters) == ("FULL-b 1", {"participant": "rid", "seen": "seen"})
+    assert not found.link.automatic
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ExitArgs(per_person_code=True),
+        ExitArgs(redirect="https://a.org/?c={code}", per_person_code=True),
+        ExitArgs(code="X-{participant}"),
+    ],
+)
+def test_what_needs_a_person_is_words_alone_for_who_comes_too_late(way: ExitArgs) -> None:
+    found = late(plain(quota_full=way))
+    assert (found.link.url, found.link.code, found.parameters) == (None, None, {})
+    assert found.link.text
+
+
+def test_a_signature_is_made_for_nobody_who_comes_too_late() -> None:
+    way = ExitArgs(redirect="https://a.org/full?r={participant}&h={signature}")
+    found = late(plain(quota_full=way, signed_exit=SignedExitArgs(secret="panel")))
+    assert (found.link.url, found.parameters) == (None, {})

@@ -5,6 +5,7 @@ from playwright.async_api import async_playwright
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.kernel.launching.crowd_script import CROWD_SCRIPT, read_crowd_script
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.chromium import FLAGS, find_chromium
@@ -89,8 +90,7 @@ async def test_the_page_works_in_a_browser_without_one_complaint(start_router):
     router = start_router(content_security_policy=blueprint.get_content_security_policy())
     site = router.directory / "site"
     blueprint.build_site(site)
-    wrapper = LinkProvider(LinkProviderArgs()).get_wrapper_js_path()
-    (site / "wrap_crowd_source.js").write_text(wrapper.read_text())
+    (site / CROWD_SCRIPT).write_text(read_crowd_script(LinkProvider(LinkProviderArgs())))
     complaints = []
     async with shake_hands(router.address) as operator, async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)

@@ -200,8 +200,8 @@ def _lonely(moment: Moment) -> Notices:
     quiet = moment.now - max(opened, tally.last_arrival_at or 0.0)
     if quiet > LONELY:
         reason = f"Nobody has come for {duration(quiet)}, though {count(on_offer, 'unit')} can be taken."
-        if entry := run.parts.provider.get_entry_url(run.url):
-            remedy = f"Look whether the crowd has this address in its form: {entry}"
+        if advice := run.parts.provider.get_lonely_advice(run.url):
+            remedy = advice
         elif run.has_own_links:
             remedy = 'Send workers their links: run.get_worker_url("NAME"), with their name in place of NAME.'
         else:

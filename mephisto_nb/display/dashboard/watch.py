@@ -178,7 +178,7 @@ class RunWatch:
         -------
         dict
             ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
-            ``is_for_crowd``: it is to be pasted into the crowd's form, and holds what stands for a person's id there;
+            ``entry_words``: what is to be done with it where it holds what stands for a person's id at a crowd, or '';
             ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
             ``units`` (how many have which status; ``total`` counts all), ``pace`` (see `pace`),
             ``money`` (see `display.dashboard.moment.describe_money`; ``per_hour`` is the median over all answers of
@@ -414,7 +414,7 @@ class RunWatch:
             "url": None if live is None else live.url,
             "worker_url": None if live is None or has_own_links else entry or live.url,
             "has_own_links": has_own_links,
-            "is_for_crowd": entry is not None,
+            "entry_words": "" if live is None or entry is None else live.parts.provider.entry_words,
             "launched_at": run.created_at,
             "ended_at": moment.statistics.ended_at,
             "paused_at": moment.statistics.steering.paused_at if moment.status == "paused" else None,

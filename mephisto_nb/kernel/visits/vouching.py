@@ -7,6 +7,7 @@ visit is the proof.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,7 @@ from mephisto_nb.utils.patience import patience
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.worker_pool import WorkerPool
+    from mephisto_nb.rules.run_state import RunState
 
 logger = get_logger(__name__)
 
@@ -42,9 +44,10 @@ _LATER = Refusal(
 
 @dataclass(slots=True)
 class _Answer:
-    """What a crowd has said of somebody: why not, or None; and what is known of them by then."""
+    """What a crowd has said of somebody, for what their page sent: why not, or None; and what is known of them then."""
 
     identity: Identity
+    data: JSONObject
     refusal: Refusal | None
     facts: WorkerFacts = field(default_factory=WorkerFacts)
 
@@ -79,6 +82,10 @@ class Vouching(RunHelper):
         self._supervisor, self._on_failure = supervisor, on_failure
         self._vouched: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        #: Whether the crowd did not answer the last time.
+        self._is_unheard = False
+        #: Whose the pages are that wait: looked at in each step, so they are found out once.
+        self._waiting: dict[str, Identity] = {}
         engine.listeners.append(self._on_step)
 
     def puts_off(self, step: Step, arrival: Arrival, data: JSONObject) -> bool:
@@ -111,20 +118,31 @@ class Vouching(RunHelper):
             self._ask(waiting)
 
     def _ask(self, waiting: UnvouchedArrival) -> None:
-        identity = self._pool.register_worker({"provider_data": waiting.data})
+        identity = self._whose(waiting)
         if isinstance(identity, Refusal):  # another secret, say, since it was stored
             self._engine.do_soon(partial(self._refuse, request_id=waiting.request_id, refusal=identity))
             return
-        key = identity.worker_name, identity.registration_id
+        key = _key_of(identity)
         if key not in self._tasks:
             name = f"vouching for a worker of run {self._engine.task_run_id}"
             work = self._answer(identity, waiting.data)
             self._tasks[key] = self._supervisor.spawn(name, work, self._on_failure)
 
+    def _whose(self, waiting: UnvouchedArrival) -> Identity | Refusal:
+        found = self._waiting.get(waiting.request_id) or self._pool.register_worker({"provider_data": waiting.data})
+        if isinstance(found, Identity):
+            self._waiting[waiting.request_id] = found
+        return found
+
+    def _of_same(self, state: RunState, identity: Identity) -> list[UnvouchedArrival]:
+        """Return the pages that wait by the ids of this registration."""
+        found = [(one, self._whose(one)) for one in state.visits.unvouched.values()]
+        return [one for one, who in found if isinstance(who, Identity) and _key_of(who) == _key_of(identity)]
+
     async def _answer(self, identity: Identity, data: JSONObject) -> None:
-        key = identity.worker_name, identity.registration_id
+        key = _key_of(identity)
         try:
-            answer = _Answer(identity, await self._ask_crowd(identity, data))
+            answer = _Answer(identity, data, await self._ask_crowd(identity, data))
             if answer.refusal is None:
                 self._remember(key)
             look_up = partial(self._look_up, answer)
@@ -133,6 +151,11 @@ class Vouching(RunHelper):
             return  # the run is no longer driven from here; the next kernel asks anew
         finally:
             self._tasks.pop(key, None)
+        unvouched = self._engine.state.visits.unvouched
+        for request_id in [one for one in self._waiting if one not in unvouched]:
+            del self._waiting[request_id]
+        for waiting in self._of_same(self._engine.state, identity):
+            self._ask(waiting)
 
     async def _ask_crowd(self, identity: Identity, data: JSONObject) -> Refusal | None:
         try:
@@ -141,12 +164,18 @@ class Vouching(RunHelper):
         except ValueError as error:
             return Refusal(RefusalCode.BAD_REGISTRATION, str(error))
         except (WorldError, TimeoutError) as error:
-            logger.warning("the crowd could not be asked about a worker: %s", error)
+            # Told once until it answers again: whoever floods a run could fill the log.
+            level = logging.DEBUG if self._is_unheard else logging.WARNING
+            logger.log(
+                level, "the crowd could not be asked about a worker: %s", str(error) or "it did not answer in time"
+            )
+            self._is_unheard = True
             return _LATER
         except Exception as error:
             logger.exception("the provider %r could not vouch for a worker", self._provider.PROVIDER_TYPE)
             self._on_failure(error)
             return _LATER
+        self._is_unheard = False
         return None
 
     def _remember(self, key: tuple[str, str]) -> None:
@@ -158,9 +187,12 @@ class Vouching(RunHelper):
         answer.facts = await self._pool.look_up(answer.identity.worker_name)
 
     def _decide(self, step: Step, answer: _Answer) -> None:
-        """Answer the pages that have waited for what the crowd has said of this registration."""
-        identity = answer.identity
-        mine = [one for one in step.state.visits.unvouched.values() if self._is_of(one, identity)]
+        """Answer the pages that have waited for what the crowd has said of this registration.
+
+        Who is refused is so for what their own page has sent: others may have come by the same ids, with better proof.
+        """
+        identity, is_final = answer.identity, answer.refusal is not None and not answer.refusal.may_pass
+        mine = [one for one in self._of_same(step.state, identity) if not is_final or one.data == answer.data]
         for waited in end_vouching(step, [one.request_id for one in mine]):
             if answer.refusal is not None:
                 self._pool.refuse(step, waited.request_id, answer.refusal)
@@ -169,13 +201,10 @@ class Vouching(RunHelper):
             about = (identity.worker_name, identity.registration_id, answer.facts, is_simulated, identity.captured)
             self._pool.register_agent(step, Arrival(waited.request_id, *about))
 
-    def _is_of(self, waiting: UnvouchedArrival, identity: Identity) -> bool:
-        found = self._pool.register_worker({"provider_data": waiting.data})
-        return (
-            isinstance(found, Identity)
-            and (found.worker_name, found.registration_id) == (identity.worker_name, identity.registration_id)
-        )  # fmt: skip
-
     def _refuse(self, step: Step, request_id: str, refusal: Refusal) -> None:
         for waited in end_vouching(step, [request_id]):
             self._pool.refuse(step, waited.request_id, refusal)
+
+
+def _key_of(identity: Identity) -> tuple[str, str]:
+    return identity.worker_name, identity.registration_id

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.ports.crowd_provider import VisitExits
 from mephisto_nb.providers.external.calls import ask
 from mephisto_nb.providers.external.codes import make_code, sign
 from mephisto_nb.providers.external.settings import ExitArgs
 from mephisto_nb.providers.external.setup import SESSION, STUDY, ExternalSetup
-from mephisto_nb.providers.external.templates import SIGNATURE, before_signature, fill, names_in
+from mephisto_nb.providers.external.templates import SIGNATURE, before_signature, fill, fill_in, names_in
 from mephisto_nb.utils.proofs import Secret
 
 #: Who did nothing wrong and could do nothing; some crowds pay something for that.
@@ -51,6 +51,29 @@ class ExternalExits(VisitExits):
             (link.url is not None and link.url == success.url) or (link.code is not None and link.code == success.code)
         )
         return alone if is_paid else link
+
+    def get_exit_if_over(self) -> LateExit | None:
+        """Return where people go who come too late, as far as their own address says who they are."""
+        outcome, setup = Outcome.QUOTA_FULL, self._setup
+        alone = LateExit(ExitLink(outcome, text=self._next_step(outcome), automatic=False))
+        way = setup.way_of(outcome)
+        if way is None:
+            return alone
+        of_address = {**setup.parameters, **{name: name for name in setup.captured}}
+        fixed = {**setup.values, "outcome": outcome.value}
+        if STUDY not in of_address:
+            fixed[STUDY] = setup.study_value
+        if way.code and set(names_in(way.code)) <= set(fixed):
+            fixed["code"] = fill(way.code, fixed, encode=False)
+        url, code = fill_in(way.redirect, fixed), fixed.get("code", "")
+        asked = set(names_in(url))
+        if not asked <= set(of_address):  # a signature, a secret, or a code of their own
+            url, asked = "", set()
+        if not url and not code:
+            return replace(alone, link=replace(alone.link, text=way.text or alone.link.text))
+        text = way.text or self._next_step(outcome, leads=bool(url), code=code)
+        link = ExitLink(outcome, url or None, code or None, text, automatic=False)
+        return LateExit(link, {name: of_address[name] for name in sorted(asked)})
 
     def _made(self, way: ExitArgs, end: VisitEnd) -> ExitLink:
         code = self._code(way, end)

@@ -113,6 +113,16 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         pieces += [f"{names.get(parameter, parameter)}={macro}" for parameter, macro in preset.entry.items()]
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/", query="&".join(pieces), fragment=""))
 
+    @property
+    def entry_words(self) -> str:
+        """Where the address is to be pasted."""
+        return f"Paste this address into {self._setup.preset.title}'s form"
+
+    def get_lonely_advice(self, url: str) -> str:
+        """Return that the crowd's form may not hold the address; '' where there is none."""
+        entry = self.get_entry_url(url)
+        return f"Look whether {self._setup.preset.title} has this address in its form: {entry}" if entry else ""
+
     def get_worker_url(self, url: str, worker_name: str) -> str:
         """Return the link by which somebody of this id comes: for a list of links, and for rehearsals.
 

@@ -43,6 +43,17 @@ def fill(template: str, values: Mapping[str, str], *, encode: bool = True) -> st
     return _PLACEHOLDER.sub(lambda found: encoded(values[found[1]]) if encode else values[found[1]], template)
 
 
+def fill_in(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with those values that there are, each encoded; the other placeholders stay.
+
+    Examples
+    --------
+    >>> fill_in("https://a.org/?p={participant}&o={outcome}", {"outcome": "quota_full"})
+    'https://a.org/?p={participant}&o=quota_full'
+    """
+    return _PLACEHOLDER.sub(lambda found: encoded(values[found[1]]) if found[1] in values else found[0], template)
+
+
 def encoded(value: str) -> str:
     """Return a value as it stands in an address, of which it may be any part.
 

@@ -1,44 +1,13 @@
 /* Tells a task's page who the worker is, by the parameters that a crowd has put into the address.
 
-Loaded as a classic script before the page's own. Which parameters count is known to the kernel alone: all are sent to
-it, and none is shown. They are taken out of the address, so that nobody's id is seen on a shared screen, in a copy of
+Comes behind `crowd_script.js`, before the page's own scripts. Which parameters count is known to the kernel alone:
+all are sent to it, and none is shown. They are taken out of the address, so that nobody's id is seen on a shared screen, in a copy of
 what stands there, or in what the page reports; this tab keeps them, so that a reload finds the same visit again. From
 another device people come by the crowd's own link, and find what they hold by the same ids. */
 
-"use strict";
-
-window._MEPHISTO_CONFIG_ = (() => {
-  const values = new Map();
-  const listeners = new Map();
-  const EVENT_EMITTER = {
-    on(key, listener) {
-      listeners.set(key, [...(listeners.get(key) ?? []), listener]);
-    },
-    emit(key, value) {
-      for (const listener of listeners.get(key) ?? []) listener(value);
-    },
-  };
-  return {
-    EVENT_EMITTER,
-    get(key) {
-      if (!values.has(key)) throw new Error(`_MEPHISTO_CONFIG_ holds no ${key}.`);
-      return values.get(key);
-    },
-    set(key, value) {
-      values.set(key, value);
-      EVENT_EMITTER.emit(key, value);
-    },
-  };
-})();
-
-for (const flag of ["AUTO_SUBMIT_ERRORS", "ADD_ERROR_HANDLING", "HIDE_SUBMIT_BUTTON", "SHOWS_OWN_THANKS"]) {
-  window._MEPHISTO_CONFIG_.set(flag, false);
-}
-window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
-// The page puts the run's id here, if it knows it; until then keys hold the host alone.
-window._MEPHISTO_CONFIG_.set("run_id", "");
-
 (() => {
+  "use strict";
+
   const MOST = 60;
   const LONGEST = 8000;
   // What stands in an address where the crowd has put nothing in its place; the kernel knows them, too.
@@ -125,8 +94,15 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     const words =
       `You opened this link by hand: the crowd puts each person's id where ${unfilled[0][1]} stands (${names}). ` +
       "This is how the page looks to visitors; nobody was registered.";
-    if (document.body) show("A look at the task", words);
-    else document.addEventListener("DOMContentLoaded", () => show("A look at the task", words));
+    showSoon("A look at the task", words);
+  } else if (isNobody) {
+    const why = "This address does not say who you are, perhaps because it was opened in another browser or window.";
+    showSoon("Has somebody sent you?", `${why} Please open the task by the link that you were given, where it was given to you.`);
+  }
+
+  function showSoon(title, words) {
+    if (document.body) show(title, words);
+    else document.addEventListener("DOMContentLoaded", () => show(title, words));
   }
 
   /* A message beside the page, which may go on. */

@@ -1,45 +1,14 @@
 /* Tells a task's page who the worker is, and takes leave of them once their work was sent.
 
-Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY, where
+Comes behind `crowd_script.js`, before the page's own scripts. Workers come by /?worker_id=NAME#key=KEY, where
 Mephisto 1.x has /?worker_id=NAME&assignment_id=ID (and its inhouse crowd &id=ID). The registration token
 is kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. The key is
 taken out of the address: it is not seen on a shared screen, nor in a copy of what stands there. This browser keeps it,
 so that who comes back by a bookmark, or in another tab, is still who they are. */
 
-"use strict";
-
-window._MEPHISTO_CONFIG_ = (() => {
-  const values = new Map();
-  const listeners = new Map();
-  const EVENT_EMITTER = {
-    on(key, listener) {
-      listeners.set(key, [...(listeners.get(key) ?? []), listener]);
-    },
-    emit(key, value) {
-      for (const listener of listeners.get(key) ?? []) listener(value);
-    },
-  };
-  return {
-    EVENT_EMITTER,
-    get(key) {
-      if (!values.has(key)) throw new Error(`_MEPHISTO_CONFIG_ holds no ${key}.`);
-      return values.get(key);
-    },
-    set(key, value) {
-      values.set(key, value);
-      EVENT_EMITTER.emit(key, value);
-    },
-  };
-})();
-
-for (const flag of ["AUTO_SUBMIT_ERRORS", "ADD_ERROR_HANDLING", "HIDE_SUBMIT_BUTTON", "SHOWS_OWN_THANKS"]) {
-  window._MEPHISTO_CONFIG_.set(flag, false);
-}
-window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
-// The page puts the run's id here, if it knows it; until then keys hold the host alone.
-window._MEPHISTO_CONFIG_.set("run_id", "");
-
 (() => {
+  "use strict";
+
   const DAYS_KEPT = 30;
   const unsaved = new Map(); // for browsers that keep nothing
   const query = () => new URLSearchParams(window.location.search);

@@ -6,7 +6,7 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from mephisto_nb.errors import CrowdError, CrowdRefusedError
-from mephisto_nb.model.outcomes import ExitLink, Outcome, VisitEnd
+from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.ports.crowd_provider import VisitExits
 from mephisto_nb.providers.prolific.account import ProlificAccount
 from mephisto_nb.providers.prolific.completion_codes import ProlificCodes
@@ -20,8 +20,13 @@ _WORDS = {
     Outcome.COMPLETED: "Prolific is told that you have finished. Please go back there now.",
     Outcome.FAILED_CHECKS: "Prolific is told that you were here. Please go back there now.",
     **dict.fromkeys(
-        (Outcome.NO_CONSENT, Outcome.QUOTA_FULL, Outcome.SCREENED_OUT, Outcome.TIMED_OUT, Outcome.RETURNED),
+        (Outcome.NO_CONSENT, Outcome.QUOTA_FULL, Outcome.SCREENED_OUT),
         "Please return your place on Prolific, so that somebody else can have it.",
+    ),
+    # It may be gone there already: by that they may have ended here.
+    **dict.fromkeys(
+        (Outcome.TIMED_OUT, Outcome.RETURNED),
+        "If you still hold a place on Prolific, please return it, so that somebody else can have it.",
     ),
 }
 _PAID_SCREEN_OUT = "You are paid for having come: Prolific is told so. You can close this page."
@@ -60,6 +65,11 @@ class ProlificExits(VisitExits):
             return ExitLink(end.outcome, text=_PAID_SCREEN_OUT if is_paid else words, automatic=False)
         url = f"{self._app_url}/submissions/complete?{urlencode({'cc': code})}"
         return ExitLink(end.outcome, url, code, words, automatic=end.outcome is Outcome.COMPLETED)
+
+    def get_exit_if_over(self) -> LateExit | None:
+        """Return where somebody goes who holds a place on Prolific, and comes when the run is over."""
+        link = self.get_exit(VisitEnd("", "", "", Outcome.QUOTA_FULL))
+        return None if link is None else LateExit(link)
 
     async def finish(self, end: VisitEnd) -> None:
         """Hand in for somebody, so that their pay does not hang on their browser; again: nothing.

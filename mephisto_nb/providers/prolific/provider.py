@@ -118,6 +118,15 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
         """Return the address that a study has; Prolific fills in who comes. The study is made with it by itself."""
         return entry_address(url)
 
+    @property
+    def entry_words(self) -> str:
+        """That nobody has to do anything with the address."""
+        return "Prolific has this address from the study, and sends people to it"
+
+    def get_lonely_advice(self, url: str) -> str:
+        """Return that the study itself may keep people away."""
+        return "Look at the study on Prolific: whether it is open, and how many people its filters let in."
+
     def get_worker_url(self, url: str, worker_name: str) -> str:
         """Return a link as Prolific would make it for this participant; nobody vouches for who comes by it.
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ConfigError, SignatureError, WorldError
+from mephisto_nb.errors import ConfigError, CrowdError, SignatureError, WorldError
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.proofs import Secret
 
@@ -180,9 +180,9 @@ class EntryTokens:
         SignatureError
             It is not Prolific's, not for this study's address, or too old; the message does not hold it.
         WorldError
-            The keys cannot be fetched, and none are at hand.
+            The key cannot be fetched now, and is not at hand.
         """
-        if not isinstance(token, str) or not 0 < len(token) <= _LARGEST_TOKEN:
+        if not isinstance(token, str) or not 0 < len(token) <= _LARGEST_TOKEN or not token.isascii():
             raise SignatureError("The address holds no token, or one that is too long. Come by Prolific's own link.")
         with needs("prolific"):
             import jwt
@@ -197,17 +197,19 @@ class EntryTokens:
         """Return a key by its name, fetched if it is not at hand, or all are old."""
         async with self._turn:
             now = self._now()
-            is_old = now - self._fetched_at > _OLDEST_KEYS
-            if (kid not in self._keys or is_old) and now - self._asked_at >= _KEYS_EVERY:
+            is_old, was_asked = now - self._fetched_at > _OLDEST_KEYS, now - self._asked_at < _KEYS_EVERY
+            if (kid not in self._keys or is_old) and not was_asked:
                 self._asked_at = now
                 try:
                     self._keys, self._fetched_at = _read_keys(await self._fetch()), now
                 except WorldError:
                     if kid not in self._keys:
                         raise
-        if kid not in self._keys:
-            raise SignatureError("The token of an address is signed with a key that Prolific does not name.")
-        return self._keys[kid]
+        if kid in self._keys:
+            return self._keys[kid]
+        if was_asked:  # it may be new, or the keys could not be fetched
+            raise CrowdError(f"The key of a token is not at hand. It is asked for again after {_KEYS_EVERY:g} seconds.")
+        raise SignatureError("The token of an address is signed with a key that Prolific does not name.")
 
     def _checked(self, claims: JSONObject) -> EntryClaims:
         """Return what a token says whose signature is right, if it is meant for us, now."""
@@ -235,7 +237,7 @@ def _key_id(jwt: Any, token: str) -> str:
     """Return the name of the key that a token says it is signed with."""
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, RecursionError):
         header = {}
     if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
         raise SignatureError("What an address holds as its token is none of Prolific's. Come by Prolific's own link.")
@@ -256,13 +258,15 @@ def _read_keys(jwks: JSONObject) -> dict[str, Any]:
     with needs("prolific"):
         import jwt
 
-    keys = {}
-    for one in jwks.get("keys") or ():
+    keys, named = {}, jwks.get("keys")
+    for one in named if isinstance(named, list) else ():
         if isinstance(one, dict) and one.get("kty") == "RSA" and isinstance(one.get("kid"), str):
             try:
                 keys[one["kid"]] = jwt.PyJWK.from_dict({**one, "alg": "RS256"})
-            except (jwt.PyJWTError, ValueError, KeyError):
+            except (jwt.PyJWTError, ValueError, KeyError, TypeError):
                 continue  # a key of a kind that is not for us
+    if not keys:
+        raise CrowdError("Prolific names no key by which it signs. It is asked for again.")
     return keys
 
 

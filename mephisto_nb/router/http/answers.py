@@ -75,9 +75,9 @@ def refusal(refused: Refused) -> Response:
     return json_answer(content, refused.status, headers)
 
 
-def run_over(request_id: str) -> JSONObject:
-    """Make the packet that refuses an agent because the run is over."""
-    data = {
+def run_over(request_id: str, way_back: JSONObject | None = None) -> JSONObject:
+    """Make the packet that refuses an agent because the run is over; `way_back` is to where its worker goes then."""
+    data: JSONObject = {
         "request_id": request_id,
         "worker_id": None,
         "agent_id": None,
@@ -85,6 +85,8 @@ def run_over(request_id: str) -> JSONObject:
         "failure_reason": RUN_OVER_TEXT,
         "failure_code": RUN_OVER,
     }
+    if way_back is not None:
+        data["exit"] = way_back
     return Packet(PacketType.AGENT_DETAILS, request_id, data).to_dict()
 
 

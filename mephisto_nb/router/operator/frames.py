@@ -63,10 +63,12 @@ class SyncFrame:
 
     `last`: the run is over, and nothing more shall come into the inbox, until another link is opened. `newest_n` is the
     number of the last effect that it has to send, 0 where it has none, or is of an earlier version and does not say it.
+    `late_exit` is how those go back who come after the last one.
     """
 
     last: bool = False
     newest_n: int = 0
+    late_exit: JSONObject | None = None
 
 
 def read_object(text: str) -> JSONObject:
@@ -102,7 +104,8 @@ def read_frame(text: str) -> Frame:
     if kind == "ahead":
         return _ahead(frame)
     if kind == "sync":
-        return SyncFrame(last=frame.get("last") is True, newest_n=whole(frame.get("n", 0), "n"))
+        newest_n = whole(frame.get("n", 0), "n")
+        return SyncFrame(frame.get("last") is True, newest_n, _late_exit(frame.get("late_exit")))
     if kind == "finish":
         return FinishFrame(_linger(frame.get("linger")))
     raise BadFrame("unknown type of frame")
@@ -178,6 +181,23 @@ def _is_exit(value: JSON) -> bool:
     url, code = value.get("url"), value.get("code")
     is_of_web = url is None or (isinstance(url, str) and url.startswith(("https://", "http://")) and url.isprintable())
     return is_of_web and isinstance(code, str | None) and len(codec.dump(value)) <= LONGEST_EXIT
+
+
+def _late_exit(value: JSON) -> JSONObject | None:
+    """Return a way back for those who come too late; None, and a line in the log, where it makes no sense."""
+    if value is None:
+        return None
+    if _is_exit(value) and isinstance(value, dict) and _has_its_host(value.get("url")):
+        names = value.get("parameters")
+        if isinstance(names, dict) and all(isinstance(one, str) for one in names.values()):
+            return value
+    log.error("How people go back who come too late makes no sense, and is passed over.")
+    return None
+
+
+def _has_its_host(url: str | None) -> bool:
+    """Return whether an address says itself where it leads: values of people stand behind its host alone."""
+    return url is None or "{" not in "/".join(url.split("/", 3)[:3])
 
 
 def _check_details(packet: Packet) -> Packet:

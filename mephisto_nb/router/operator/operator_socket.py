@@ -181,7 +181,7 @@ class OperatorSocket:
             link.report_acknowledged(frame.last_n)
         elif isinstance(frame, frames.SyncFrame):
             if frame.last:
-                router.registrations.end_run()
+                router.registrations.end_run(frame.late_exit)
             await router.write_absences()
             router.roll.is_told(await router.store.run(writes.last_n), frame.newest_n)
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))

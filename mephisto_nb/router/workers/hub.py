@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.http.answers import Refused, run_over
 from mephisto_nb.router.inbox.writes import Effect, Outgoing
 from mephisto_nb.router.intake.shares import Shares
-from mephisto_nb.router.rules import TokenBucket
+from mephisto_nb.router.rules import TokenBucket, late_way_back
 
 #: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
 CONFIRMED_AFTER = 5.0
@@ -207,13 +207,15 @@ class Registrations:
         self._counts: Counter[str] = Counter()
         #: Those who hold an agent already; of the others each may call itself anything.
         self._known: set[str] = set()
+        self._came_by: dict[str, JSON] = {}
+        self._late_exit: JSONObject | None = None
         self._stopped = False
         self.is_over = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def open(self, whom: str = "", *, is_known: bool = False) -> tuple[str, Answer]:
+    def open(self, whom: str = "", *, is_known: bool = False, came_by: JSON = None) -> tuple[str, Answer]:
         """Begin to wait; return the id of the request, and what will hold its answer.
 
         Parameters
@@ -223,6 +225,8 @@ class Registrations:
         is_known
             Whether that is sure. Of the others, the one that waits longest gives way where there are too many, of one
             or of all: who comes last may be who they all say they are.
+        came_by
+            The parameters of the address that they came by, as they say themselves.
 
         Raises
         ------
@@ -244,8 +248,9 @@ class Registrations:
             self._counts[whom] += 1
         if is_known:
             self._known.add(request_id)
+        self._came_by[request_id] = came_by
         if self.is_over:
-            answer.set_result(codec.dump(run_over(request_id)))
+            self._say_over(request_id)
         return request_id, answer
 
     def answer(self, request_id: object, packet: str) -> None:
@@ -261,6 +266,7 @@ class Registrations:
     def close(self, request_id: str) -> None:
         """Wait no longer."""
         self._waiting.pop(request_id, None)
+        self._came_by.pop(request_id, None)
         self._known.discard(request_id)
         whom = self._by_whom.pop(request_id, None)
         if whom is not None:
@@ -290,11 +296,16 @@ class Registrations:
         """Let people ask again: an operator goes on with the run."""
         self.is_over = False
 
-    def end_run(self) -> None:
-        """Refuse every request from now on: the run is over."""
+    def end_run(self, late_exit: JSONObject | None = None) -> None:
+        """Refuse every request from now on: the run is over. `late_exit` is how they go back, once that is known."""
         self.is_over = True
+        self._late_exit = late_exit or self._late_exit
         for request_id in list(self._waiting):
-            self.answer(request_id, codec.dump(run_over(request_id)))
+            self._say_over(request_id)
+
+    def _say_over(self, request_id: str) -> None:
+        way_back = None if self._late_exit is None else late_way_back(self._late_exit, self._came_by.get(request_id))
+        self.answer(request_id, codec.dump(run_over(request_id, way_back)))
 
     def stop(self) -> None:
         """Send every request away from now on: the router ends."""

@@ -72,7 +72,8 @@ class WorkerRoutes:
         """Ask for an agent; the request stays open until the operator has answered."""
         body = await self._bodies.small_object(request)
         provider_data = _provider_data(body)
-        request_id, answer = self._router.registrations.open(_whom(provider_data))
+        came_by = provider_data.get("parameters")
+        request_id, answer = self._router.registrations.open(_whom(provider_data), came_by=came_by)
         try:
             if answer.done():
                 return json_text(await answer)

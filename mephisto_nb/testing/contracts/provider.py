@@ -250,6 +250,17 @@ class ExitsContract(ProviderFixtures):
                 end = dataclasses.replace(plain, worker_name=hostile, registration_id=hostile, captured=captured)
                 assert _shape_of(exits.get_exit(end)) == _shape_of(usual), f"{hostile[:40]!r}, {plain.outcome}"
 
+    def test_who_comes_too_late_never_leaves_as_who_has_finished(
+        self, provider: CrowdProvider[Any], exits: VisitExits
+    ) -> None:
+        late, success = exits.get_exit_if_over(), exits.get_exit(self.end(provider, Outcome.COMPLETED))
+        if late is None:
+            return
+        assert late.link.outcome is not Outcome.COMPLETED
+        assert late.link.url is None or _is_safe(late.link.url.replace("{", "").replace("}", ""))
+        assert success is None or late.link.code is None or late.link.code != success.code
+        assert success is None or late.link.url is None or late.link.url != success.url
+
     async def test_it_tells_its_crowd_if_it_says_so(self, provider: CrowdProvider[Any], exits: VisitExits) -> None:
         assert (type(exits).finish is not VisitExits.finish) == exits.TELLS_CROWD
         if not exits.TELLS_CROWD:

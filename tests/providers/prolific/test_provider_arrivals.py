@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -146,3 +147,15 @@ def test_what_is_no_id_is_refused_kindly(prolific: ProlificStandIn, changes: Any
 def test_identify_takes_ids_as_they_are(prolific: ProlificStandIn) -> None:
     found = provider_of(prolific).identify({"parameters": GIVEN})
     assert dataclasses.astuple(found) == (PID, SESSION, {"study": STUDY})
+
+
+async def test_who_invents_ids_has_prolific_asked_no_faster(registered: ProlificStandIn) -> None:
+    provider = await opened(registered)
+    _, given = await come(registered, provider)
+    del given["prolific_token"]
+    before = registered.clock.now()
+    found = [enter(provider, given | {"SESSION_ID": f"{number:024x}"}) for number in range(8)]
+    assert all(isinstance(one, ValueError) for one in await asyncio.gather(*found, return_exceptions=True))
+    assert registered.clock.now() - before == 8.0  # in this clock, one after the other
+    await enter(provider, given)
+    assert registered.clock.now() - before == 8.0

@@ -159,3 +159,21 @@ def test_codes_are_of_the_run_and_different_for_each_end(prolific: ProlificStand
 
     assert codes("a" * 64) == codes("a" * 64)
     assert len(codes("a" * 64) | codes("b" * 64)) == 2 * len(codes("a" * 64))
+
+
+async def test_who_comes_too_late_is_led_back_to_return_the_place(registered: ProlificStandIn) -> None:
+    provider = await opened(registered)
+    late = provider.exits.get_exit_if_over()
+    assert late is not None
+    one = registered.world.submission(await at_work(registered, provider))
+    [code] = [code for code in one.study.codes if code["code"] == late.link.code]
+    assert [action["action"] for action in code["actions"]] == ["REQUEST_RETURN"]
+    assert f"cc={late.link.code}" in (late.link.url or "")
+    assert "return your place" in late.link.text
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.RETURNED])
+async def test_nobody_is_told_to_return_a_place_that_may_be_gone(registered: ProlificStandIn, outcome: Outcome) -> None:
+    link = (await opened(registered)).exits.get_exit(end("7f0123456789abcdef012345", outcome))
+    assert link is not None
+    assert link.text.startswith("If you still hold a place")

@@ -19,7 +19,7 @@ from mephisto_nb.providers.prolific.recruiting.events import EVENT_TYPES
 from mephisto_nb.testing.prolific import Mishap, ProlificStandIn
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
 from tests.prolific import begin, hand_in
-from tests.providers.prolific.offers import RUN, URL, Memory, Naps, offer, opened, provider_of
+from tests.providers.prolific.offers import RUN, Memory, Naps, offer, opened, provider_of
 
 EVENTS = "https://lab.example.org/run/events/5ecret"
 
@@ -144,10 +144,16 @@ def signed(prolific: ProlificStandIn, body: bytes, secret: str | None = None) ->
 
 
 @pytest.fixture
-async def told(registered: ProlificStandIn) -> Any:
+def memory() -> Memory:
+    """What the run of `told` remembers."""
+    return Memory()
+
+
+@pytest.fixture
+async def told(registered: ProlificStandIn, memory: Memory) -> Any:
     """A recruiter that is told of events."""
     recruiter = provider_of(registered).recruiter
-    await recruiter.open(offer(events_url=EVENTS), Memory())
+    await recruiter.open(offer(events_url=EVENTS), memory)
     return recruiter
 
 
@@ -181,6 +187,16 @@ async def test_an_event_that_prolific_did_not_sign_is_refused(registered: Prolif
         provider_of(registered).recruiter.read_event(headers, body, now)
 
 
+async def test_a_secret_that_somebody_made_anew_is_found(registered: ProlificStandIn, told: Any) -> None:
+    body = json.dumps({"event_type": EVENT_TYPES[0], "resource_id": "v" * 24}).encode()
+    registered.hooks.make_secret(registered.workspace_id)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="made anew"):
+            told.read_event(signed(registered, body), body, registered.clock.now())
+    assert [one async for one in told.read_visits()] == []  # as a run does now and then
+    assert told.read_event(signed(registered, body), body, registered.clock.now()).registration_id == "v" * 24
+
+
 async def test_a_secret_that_is_there_is_never_made_anew(registered: ProlificStandIn) -> None:
     before = registered.hooks.make_secret(registered.workspace_id)
     for _ in range(2):
@@ -196,11 +212,36 @@ async def test_a_subscription_that_was_not_confirmed_is_made_anew(registered: Pr
     assert [one.is_enabled for one in registered.hooks.hooks.values()] == [True, True]
 
 
-async def test_a_later_kernel_ends_what_was_subscribed(registered: ProlificStandIn, told: Any) -> None:
-    later = provider_of(registered)
-    await later.setup_resources_for_task_run(RUN, URL)
+async def test_who_looks_a_run_up_ends_what_was_subscribed(
+    registered: ProlificStandIn, told: Any, memory: Memory
+) -> None:
+    later = provider_of(registered)  # it was never told where the run is served
+    later.recruiter.recall(RUN, memory)
     await later.recruiter.close()
     await later.cleanup_resources_from_task_run(RUN)
+    assert registered.hooks.hooks == {}
+    assert EVENTS not in str(memory.values)
+
+
+async def test_what_another_run_at_the_same_place_is_told_goes_on(
+    registered: ProlificStandIn, told: Any, memory: Memory
+) -> None:
+    other = provider_of(registered)
+    await other.recruiter.open(offer(task_run_id="run-2", events_url=f"{EVENTS}-2"), Memory())
+    later = provider_of(registered)
+    later.recruiter.recall(RUN, memory)
+    await later.recruiter.close()
+    assert {one.target_url for one in registered.hooks.hooks.values()} == {f"{EVENTS}-2"}
+
+
+async def test_a_run_that_has_moved_is_told_where_it_is_now_alone(
+    registered: ProlificStandIn, told: Any, memory: Memory
+) -> None:
+    later, moved = provider_of(registered).recruiter, "https://new.example.org/run/events/5ecret"
+    later.recall(RUN, memory)
+    await later.open(offer(events_url=moved), memory)
+    assert [one.target_url for one in registered.hooks.hooks.values()] == [moved, moved]
+    await later.close()
     assert registered.hooks.hooks == {}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.summary import summarize
 from mephisto_nb.kernel.visits import telling
 from mephisto_nb.model.crowd import CrowdEvent
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -151,7 +152,9 @@ async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Ope
     by_name = dict(outcome[["worker_name", "trouble"]].to_numpy())
     assert "'RETURNED'" in by_name.pop(returned.id)
     assert list(by_name.values()) == [""]
-    assert watch(frames_of(run)).state()["run"]["is_for_crowd"] is True  # though nobody makes a link for a name
+    shown = watch(frames_of(run)).state()
+    assert "Paste" not in summarize(shown).entry_words  # and nobody makes a link for a name
+    assert "Prolific" in summarize(shown).entry_words
 
 
 async def test_who_comes_by_ids_that_were_changed_is_nobody(real_operator: Operator, crowd: ProlificStandIn) -> None:

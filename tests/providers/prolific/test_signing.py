@@ -164,7 +164,7 @@ async def test_keys_are_fetched_once_and_when_a_new_one_comes(keys: Keys) -> Non
     await verifier.verify(keys.token())
     assert keys.asked == 1
     keys.made.rotate()
-    with pytest.raises(SignatureError, match="does not name"):
+    with pytest.raises(CrowdError, match="asked for again"):  # nobody is refused for a key that was not looked for
         await verifier.verify(keys.token())
     keys.now += 60
     await verifier.verify(keys.token())
@@ -175,10 +175,27 @@ async def test_strangers_cannot_have_keys_fetched_all_the_time(keys: Keys) -> No
     verifier, other = keys.verifier(), Keys()
     for _ in range(3):
         other.made.rotate()
+    with pytest.raises(SignatureError, match="does not name"):
+        await verifier.verify(other.token())
     for _ in range(20):
-        with pytest.raises(SignatureError):
+        with pytest.raises(CrowdError, match="asked for again"):
             await verifier.verify(other.token())
     assert keys.asked == 1
+
+
+async def test_who_comes_while_keys_cannot_be_fetched_is_not_refused(keys: Keys) -> None:
+    verifier, keys.fails = keys.verifier(), True
+    for words in ("no connection", "asked for again"):
+        with pytest.raises(CrowdError, match=words):
+            await verifier.verify(keys.token())
+    keys.now, keys.fails = keys.now + 60, False
+    assert (await verifier.verify(keys.token())).submission_id == "x" * 24
+
+
+@pytest.mark.parametrize("token", ["\ud800.a.b", "\u00e9.a.b", "a.\ud800.b"])
+async def test_a_token_of_odd_characters_is_refused(keys: Keys, token: str) -> None:
+    with pytest.raises(SignatureError):
+        await keys.verifier().verify(token)
 
 
 async def test_old_keys_do_while_new_ones_cannot_be_fetched(keys: Keys) -> None:
@@ -190,6 +207,18 @@ async def test_old_keys_do_while_new_ones_cannot_be_fetched(keys: Keys) -> None:
     with pytest.raises(CrowdError, match="no connection"):
         await keys.verifier().verify(later)
     assert keys.asked == 3
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"keys": []}, {"keys": 7}, {"keys": [{"kty": "RSA", "kid": "a", "n": 7, "e": None}, "x"]}]
+)
+async def test_an_answer_without_keys_forgets_none(keys: Keys, told: dict[str, Any]) -> None:
+    verifier = keys.verifier()
+    await verifier.verify(keys.token())
+    keys.now, keys.made.jwks = BEGIN + 90_000, lambda: told  # type: ignore[method-assign]
+    await verifier.verify(keys.token(iat=keys.now, exp=keys.now + 300))
+    with pytest.raises(CrowdError, match="names no key"):
+        await keys.verifier().verify(keys.token())
 
 
 async def test_the_stand_ins_addresses_are_verified_end_to_end(

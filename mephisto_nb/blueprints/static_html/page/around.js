@@ -62,7 +62,9 @@ A classic script, in a scope of its own: bundles find no names here but those of
       const response = await fetch(address, options);
       const answer = await told(response.clone());
       const details = answer?.data;
-      if (ifOver && answer?.error?.code === "run_over") showExit(endBy(ifOver));
+      const isOver = [answer?.error?.code, details?.failure_code].includes("run_over");
+      if (isOver && ifOver) showExit(endBy(ifOver));
+      else if (isOver && details?.exit) showExit({ visit_ended: { outcome: "too_late" }, exit: details.exit, failure_reason: TOO_LATE });
       ifOver = details?.exit_if_over;
       if (details?.visit_ended) showExit(details);
       const isToCome = details?.may_pass && (details.failure_code === "not_vouched" || config.visit);
@@ -155,7 +157,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
     return `It has been closed since ${when}.`;
   }
 
-  const sayClosed = (closedAt) => card?.isAbout !== "answer" && say("This task is closed", since(closedAt));
+  const sayClosed = (closedAt) => !["answer", "exit"].includes(card?.isAbout) && say("This task is closed", since(closedAt));
 
   /* -- What comes next -------------------------------------------------------------------------------------------- */
 
@@ -198,6 +200,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
     completed: "Thank you. You are done.",
     screened_out: "This task is for other people",
     quota_full: "There is nothing left to do",
+    too_late: "This task is closed",
     failed_checks: "Thank you for your work",
     no_consent: "You are not taking part",
     timed_out: "The time is over",
@@ -207,6 +210,8 @@ A classic script, in a scope of its own: bundles find no names here but those of
     completed: "All your answers have arrived.",
     quota_full: "Others have done all that was left while you waited. Thank you for coming.",
   };
+  const TOO_LATE =
+    "No more work is given out. If you have sent answers here before, they have arrived. If you have sent nothing, this is for you:";
   const endBy = (exit) => {
     const pay = exit.outcome === "completed" ? config.visit?.when_done : "";
     return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: [SAID[exit.outcome], pay].filter(Boolean).join(" ") };
@@ -223,6 +228,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
     const acts = url ? { [`Back to ${new URL(url).hostname}`]: () => location.assign(url) } : {};
     if (url && exit.automatic) acts["Stay on this page"] = () => clearTimeout(leaving);
     say(title, words, null, acts);
+    card.isAbout = "exit";
     if (exit?.code) card.append(codeOf(exit.code));
     if (url && exit.automatic) leaving = setTimeout(() => location.assign(url), LEAVES_AFTER);
   }

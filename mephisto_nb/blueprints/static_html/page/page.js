@@ -39,6 +39,8 @@ let visit = new Visit(null);
 let config = {};
 let closedAt = null;
 let endIfOver = null; // how it ends for who waits, if the task is closed meanwhile
+let hasSent = false; // somebody who has sent something is not one who comes too late
+let hasGivenBack = false; // nobody waits for work who wants none
 let hasLeft = false; // the way back is to be seen, whatever is heard from now on
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
@@ -146,7 +148,7 @@ async function ask() {
 }
 
 function wait(words) {
-  if (!hasLeft) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
+  if (!hasLeft && !hasGivenBack) show("waiting", { words, also: words === "none" ? [] : ["kept"] });
 }
 
 function waitForNetwork() {
@@ -158,9 +160,10 @@ async function sayWhoIsAwaited() {
   if (WAITING.has(document.body.dataset.screen)) wait(status?.operator ?? "here");
 }
 
-function refuse(code, reason) {
+function refuse(code, reason, exit = null) {
   const isOver = code === "run_over";
-  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver : null;
+  const late = exit && !hasSent ? visit.endTooLate(exit) : null;
+  const kept = isOver && visit.isThere ? keptEnd() ?? endIfOver ?? late : null;
   if (kept) return showExit(kept);
   if (hasLeft) return;
   show("refused", {
@@ -176,7 +179,7 @@ function refuse(code, reason) {
 async function work(details) {
   const { agent_id: agentId, status, failure_code: code, failure_reason: reason } = details;
   if (visit.hasEnded(details)) return leaveFor(details);
-  if (agentId === null || agentId === undefined) return refuse(code, reason);
+  if (agentId === null || agentId === undefined) return refuse(code, reason, details.exit);
   if (DONE.has(status)) return thankFor(agentId);
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
   identity.markAgent(agentId);
@@ -207,7 +210,7 @@ function goOn(_answer, details) {
   if (details.agent_id || details.failure_code === "paused") return location.reload(); // it is found by who asks
   leave();
   if (visit.hasEnded(details)) return leaveFor(details);
-  refuse(details.failure_code, details.failure_reason);
+  refuse(details.failure_code, details.failure_reason, details.exit);
 }
 
 /* -- What is heard of the task while somebody works on it ------------------------------------------------------- */
@@ -220,7 +223,8 @@ function heard(status, at = null) {
   }
   if (task.isSending) return; // what is on its way decides for itself
   if (task.heard?.(status) && !at) return;
-  if (visit.isThere && !at && (LEFT.has(status) || DONE.has(status)) && !kind.goesOn?.(status)) return askOn(true);
+  const hasEnded = LEFT.has(status) || (DONE.has(status) && !at);
+  if (visit.isThere && hasEnded && !kind.goesOn?.(status)) return askOn(true); // also once all is over: who asks goes back
   if (LEFT.has(status) && !kind.goesOn?.(status)) end(status);
   else if (DONE.has(status)) end(task.hasUnsent ? "answered" : "sent");
   else if (at) warn("over");
@@ -240,12 +244,13 @@ async function lookWhoIsThere() {
 }
 
 function refused(error) {
-  if (visit.isThere && error.code !== "run_over") return askOn(true);
+  if (visit.isThere) return askOn(true);
   if (error.code === "already_sent") return end("answered");
   end(error.code === "run_over" ? "over" : "other", error.code === "run_over" ? "" : error.message);
 }
 
 function sent(answer, told) {
+  hasSent = true;
   if (visit.isThere) return goOnInVisit(told);
   end("sent");
   identity.tellProvider(answer);
@@ -374,7 +379,9 @@ async function giveBackFor(reason = "") {
   leave();
   visit.hide();
   show("loading");
-  const details = await register();
+  hasGivenBack = true;
+  const slow = setTimeout(() => show("closed", { words: "returned", also: ["visit"] }), PATIENCE);
+  const details = await register().finally(() => clearTimeout(slow));
   if (details) await work(details);
 }
 

@@ -15,6 +15,8 @@ const ENDED = {
   completed: "All your answers have arrived.",
   quota_full: "Others have done all that was left while you waited. Thank you for coming.",
 };
+const TOO_LATE =
+  "No more work is given out. If you have sent answers here before, they have arrived. If you have sent nothing, this is for you:";
 /* What is said of an end that is no failure. */
 const GOOD = new Set(["completed"]);
 
@@ -70,6 +72,11 @@ export class Visit {
     const pay = exit.outcome === "completed" ? this.#rules?.when_done : "";
     const reason = [ENDED[exit.outcome], pay].filter(Boolean).join(" ");
     return { visit_ended: { outcome: exit.outcome }, exit, failure_reason: reason };
+  }
+
+  /* How it ends for somebody who comes when the task is closed, and whom nobody can tell from one who was there before. */
+  endTooLate(exit) {
+    return { visit_ended: { outcome: "too_late" }, exit, failure_reason: TOO_LATE };
   }
 
   /* What is asked of somebody who wants to leave: { words, fill } for the question. */

@@ -96,7 +96,6 @@ function showOffered(buttons, offered) {
   if (left) next?.focus();
 }
 
-const FOR_CROWD = "To paste into the crowd's form: ";
 
 /** How to send people to the task: by one address, or each by a link of their own, which only the kernel can make. */
 export function sharing() {
@@ -113,7 +112,7 @@ export function sharing() {
       const text = run.has_own_links ? 'run.get_worker_url("NAME")' : plain(run.worker_url);
       if (address.textContent !== text) write(copy, "Copy");
       write(address, text);
-      write(words, run.has_own_links ? "Each worker has their own link: " : run.is_for_crowd ? FOR_CROWD : "Link for workers: ");
+      write(words, run.has_own_links ? "Each worker has their own link: " : run.entry_words ? `${plain(run.entry_words)}: ` : "Link for workers: ");
     },
   };
 }

@@ -1,43 +1,12 @@
 /* Tells a task's page who the worker is, by the ids that Prolific has put into the address.
 
-Loaded as a classic script before the page's own. The ids, and what Prolific has signed them with, are taken out of the
+Comes behind `crowd_script.js`, before the page's own scripts. The ids, and what Prolific has signed them with, are taken out of the
 address, so that nobody's id is seen on a shared screen, in a copy of what stands there, or in what the page reports; this
 tab keeps them, so that a reload finds the same visit again. From another device people come by Prolific's own button. */
 
-"use strict";
-
-window._MEPHISTO_CONFIG_ = (() => {
-  const values = new Map();
-  const listeners = new Map();
-  const EVENT_EMITTER = {
-    on(key, listener) {
-      listeners.set(key, [...(listeners.get(key) ?? []), listener]);
-    },
-    emit(key, value) {
-      for (const listener of listeners.get(key) ?? []) listener(value);
-    },
-  };
-  return {
-    EVENT_EMITTER,
-    get(key) {
-      if (!values.has(key)) throw new Error(`_MEPHISTO_CONFIG_ holds no ${key}.`);
-      return values.get(key);
-    },
-    set(key, value) {
-      values.set(key, value);
-      EVENT_EMITTER.emit(key, value);
-    },
-  };
-})();
-
-for (const flag of ["AUTO_SUBMIT_ERRORS", "ADD_ERROR_HANDLING", "HIDE_SUBMIT_BUTTON", "SHOWS_OWN_THANKS"]) {
-  window._MEPHISTO_CONFIG_.set(flag, false);
-}
-window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
-// The page puts the run's id here, if it knows it; until then keys hold the host alone.
-window._MEPHISTO_CONFIG_.set("run_id", "");
-
 (() => {
+  "use strict";
+
   const IDS = ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"];
   const NAMES = [...IDS, "prolific_token"];
   const LONGEST = 8000;
@@ -109,9 +78,15 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     const why = isByHand
       ? "You opened this link by hand: Prolific puts each person's ids into it."
       : "This is Prolific's preview of the study.";
-    const words = `${why} So the page looks to visitors; nobody was registered, and nothing is kept.`;
-    if (document.body) show("A look at the task", words);
-    else document.addEventListener("DOMContentLoaded", () => show("A look at the task", words));
+    showSoon("A look at the task", `${why} So the page looks to visitors; nobody was registered, and nothing is kept.`);
+  } else if (isNobody) {
+    const why = "This address does not say who you are, perhaps because it was opened in another browser or window.";
+    showSoon("Has Prolific sent you?", `${why} Please open the study on Prolific again, by its own button.`);
+  }
+
+  function showSoon(title, words) {
+    if (document.body) show(title, words);
+    else document.addEventListener("DOMContentLoaded", () => show(title, words));
   }
 
   /* A message beside the page, which may go on. */

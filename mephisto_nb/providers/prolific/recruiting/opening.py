@@ -95,7 +95,7 @@ class StudyOpening:
             await self._note(study, offer, memory)
             if offer.events_url:
                 place = await self._account.find_place()
-                await self._events.subscribe(place.workspace_id, offer.events_url)
+                await self._events.subscribe(place.workspace_id, offer.events_url, memory)
             if study.status == _DRAFT:
                 study = await self._publish(api, study, await self._settle_cost(offer, memory, most))
             return await self.wait_until_published(api, study)

@@ -99,6 +99,7 @@ class ProlificRecruiter(Recruiter):
         kept = memory.read().get(STUDY_ID)
         self._known.task_run_id = task_run_id
         self._known.study_id = kept if isinstance(kept, str) else ""
+        self._events.recall(memory)
 
     async def read_study(self) -> CrowdStudy:
         """Return how the study stands."""
@@ -109,6 +110,7 @@ class ProlificRecruiter(Recruiter):
         """Yield all visits that Prolific knows of."""
         async with self._account.asking() as api:
             study = await self._frozen_study(api)
+            await self._events.renew(api)
             count = 0
             async for one in api.submissions.of_study(study.id):
                 if count and count % _PAGE == 0:
@@ -167,9 +169,9 @@ class ProlificRecruiter(Recruiter):
                 await api.studies.delete(study.id)
             elif study is not None and study.status not in ("AWAITING REVIEW", "COMPLETED"):
                 await api.studies.stop(study.id)
-        if self._known.url:
+        if self._events.are_there:
             place = await self._account.find_place()
-            await self._events.end(place.workspace_id, self._known.url)
+            await self._events.end(place.workspace_id)
 
     @property
     def allows_local(self) -> bool:
