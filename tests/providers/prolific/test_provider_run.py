@@ -107,6 +107,25 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     assert (study.fields["metadata"], study.status) == (run.task_run_id, "COMPLETED")
 
 
+async def test_the_next_kernel_lets_people_in_without_the_rows(
+    make_operator: Callable[..., Operator], crowd: ProlificStandIn
+) -> None:
+    first = make_operator()
+    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP"}
+    own = {"base_url": crowd.url, "estimated_minutes": 3}
+    page = "<p>${text}</p> <input name=mood required>"
+    config = compose(
+        "static_html", provider="prolific", provider_args=own, blueprint_args={"task_html": page}, task=task
+    )
+    run = await first.launch_task_run(config, [{"text": "What a day!"}])
+    await first.detach()
+    run = await make_operator().reconnect(run.task_run_id)
+    await crowd.participants(1).come(partial(work, run))
+    await run.completed()
+    (told,) = crowd.world.submissions.values()
+    assert (run.attention, told.status) == ([], "AWAITING REVIEW")
+
+
 async def test_who_returns_there_frees_their_unit_within_seconds(
     real_operator: Operator, crowd: ProlificStandIn
 ) -> None:
