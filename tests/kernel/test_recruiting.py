@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.errors import BudgetExceededError, ConfigError, CrowdError, CrowdRefusedError
+from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, CrowdError, CrowdRefusedError
 from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import InitializationData
@@ -99,6 +99,17 @@ async def test_work_that_is_booked_already_counts_for_its_places(operator: Opera
     market.quote = RecruitingQuote(Money.of("0.9"), Money.of("0.45"))
     run = await launch(operator, budget=1.36)
     assert run.status == "live"
+
+
+async def test_a_second_study_of_a_task_has_to_be_meant(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    again = rf"is live on 'fair' already \({run.task_run_id}\).*operator\.reconnect\(.*launch it with confirm=True"
+    with pytest.raises(ConfirmationNeededError, match=again):
+        await launch(operator)
+    assert market.asked == ["quote", "open"]
+    assert len(operator.task_runs()) == 1
+    beside = await launch(operator, confirm=True)
+    assert (run.status, beside.status) == ("live", "live")
 
 
 async def test_the_study_pauses_and_goes_on_with_the_run(operator: Operator, market: Market) -> None:
