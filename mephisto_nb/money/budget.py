@@ -26,7 +26,7 @@ from mephisto_nb.money.costs import run_costs, terms_of
 from mephisto_nb.money.fees import FeeRate, fee_rate_of
 from mephisto_nb.money.forecast import Forecast
 from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
-from mephisto_nb.money.limits import SetBudgets, read_limits
+from mephisto_nb.money.limits import SetBudgets, read_amount, read_limits
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.budget import (
@@ -204,6 +204,8 @@ def with_budget(settings: TaskRunSettings, budget: Money | float | str) -> TaskR
     ConfigError
         It is no amount above 0 of the run's currency.
     """
+    if isinstance(budget, str) and budget.strip(" 0123456789.,_"):  # "20 GBP", as in the user's file
+        budget = read_amount(budget, "budget=")
     limit = Money.of(budget, settings.task.currency, "budget=")
     if limit.thousandths <= 0:
         raise ConfigError(f"budget= is {budget!r}. Give an amount above 0, or leave it out: then nothing is limited.")
@@ -360,7 +362,7 @@ def worst_case(plan: RunPlan, units: int) -> Wanted:
     beside = with_fees(reward, fees) * _gate_units(plan)
     what = f"Launching {count(units, 'unit')} of {task.task_name!r}"
     if per_visit > 1:
-        return Wanted(what, each * visits + beside, visits, each, "visit")
+        return Wanted(what, each * visits + beside, visits, each, "visit", per_visit)
     return Wanted(what, each * units + beside, units, each)
 
 
