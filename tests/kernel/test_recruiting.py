@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.display.actions import preview
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, CrowdError, CrowdRefusedError
 from mephisto_nb.model.crowd import CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
@@ -16,7 +18,7 @@ from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.steering import create
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.inside import parts_of
+from tests.inside import frames_of, live_of, parts_of
 from tests.kernel.recruiting import Market, register_fair
 from tests.kernel.runs import nothing_is_left, rows
 from tests.kernel.visiting import Town, launch_visits, people_of
@@ -293,3 +295,10 @@ async def test_a_run_that_is_resumed_has_its_study_go_on(operator: Operator, mar
         "quote", "open", "close", "quote", "open", "places 2", "resume"
     ]  # fmt: skip
     assert (stage(again), market.study.status) == ("open", StudyStatus.OPEN)
+
+
+async def test_who_stops_a_run_reads_that_its_study_is_closed(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    driven = DrivenRun(live_of(run), run.steering, frames_of(run))
+    for name in ("shutdown", "force_shutdown"):
+        assert "Its study is closed at the crowd" in preview(driven, name, {})
