@@ -42,9 +42,11 @@ async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator
         yield prolific
 
 
-async def launch(operator: Operator, crowd: ProlificStandIn, units: int) -> tuple[TaskRun, ProlificProvider]:
+async def launch(
+    operator: Operator, crowd: ProlificStandIn, units: int, **more: Any
+) -> tuple[TaskRun, ProlificProvider]:
     """Launch a run, which opens its study."""
-    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600}
+    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600, **more}
     own = {"base_url": crowd.url, "estimated_minutes": 3}
     config = compose("mock", provider="prolific", provider_args=own, task=task)
     run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
@@ -157,6 +159,25 @@ async def test_a_run_that_is_looked_up_is_paid_and_compared(
     crowd.advance(120)
     assert (await later.reconcile.repair())["repair"].to_list() == ["confirm"]
     assert later.payments()["status"].to_list() == ["confirmed"]
+
+
+async def test_a_visit_is_rejected_there_once_all_of_it_is(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 2, units_per_visit=2)
+
+    async def do_both(entry_url: str, participant: Participant) -> None:
+        async with PageClient() as session:
+            worker = SimulatedWorker("", run.url, session, link=entry_url)
+            while agent_id := (await worker.register())["agent_id"]:
+                await worker.submit(agent_id, {"mood": "glad"})
+
+    await crowd.participants(1).come(do_both)
+    await run.completed()
+    (there,) = crowd.world.submissions.values()
+    first, second = run.results().iloc[:1], run.results().iloc[1:]
+    assert (await run.review.reject(first))["trouble"].to_list() == [""]  # nobody else is told of a part
+    assert there.status == "AWAITING REVIEW"
+    outcome = await run.review.reject(second, message="You sent the same word for everything that we asked. " * 2)
+    assert (outcome["trouble"].to_list(), there.status) == ([""], "REJECTED")
 
 
 async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Operator, crowd: ProlificStandIn) -> None:
