@@ -15,7 +15,7 @@ from mephisto_nb.errors import BudgetExceededError, ConfigError
 from mephisto_nb.kernel.launching.spending import SpendingCheck
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
-from mephisto_nb.model.money import Money
+from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.task_run_args import unit_share
 from mephisto_nb.ports.clock import Clock
@@ -190,7 +190,8 @@ class RunStudy:
 
     async def _reopen(self, study: CrowdStudy, places: int) -> CrowdStudy:
         """Have a study go on that was closed when its run ended; raises what the crowd says where it cannot."""
-        study = await self.recruiter.set_places(study.places_taken + places)
+        more = min(places, self.recruiter.fixed_places or places)
+        study = await self.recruiter.set_places(study.places_taken + more)
         if study.status is not StudyStatus.OPEN:
             await self.recruiter.resume()
         return await self.recruiter.read_study()
@@ -252,6 +253,9 @@ class RunStudy:
             study, used = None, count_places_used(state)
         if used + count_visits_needed(state) <= self._places:
             return 0.0
+        if fixed := self.recruiter.fixed_places:
+            _remark_on_fixed(fixed, self.recruited.remarks)
+            return 0.0
         return await self._add_places(study or await self.recruiter.read_study())
 
     async def _add_places(self, study: CrowdStudy) -> float:
@@ -310,3 +314,12 @@ class RunStudy:
             self.recruited.notes["study"] = said
         else:
             self.recruited.notes.pop("study", None)
+
+
+def _remark_on_fixed(fixed: int, remarks: list[str]) -> None:
+    said = (
+        f"The study has the {count(fixed, 'place')} that it was given, and the run has work for more. None are added: "
+        "end the run when they are done, and offer the rest by a new one."
+    )
+    if said not in remarks:
+        remarks.append(said)

@@ -43,11 +43,11 @@ async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator
 
 
 async def launch(
-    operator: Operator, crowd: ProlificStandIn, units: int, **more: Any
+    operator: Operator, crowd: ProlificStandIn, units: int, *, places: int = 0, **more: Any
 ) -> tuple[TaskRun, ProlificProvider]:
     """Launch a run, which opens its study."""
     task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600, **more}
-    own = {"base_url": crowd.url, "estimated_minutes": 3}
+    own = {"base_url": crowd.url, "estimated_minutes": 3, "submission_places": places}
     config = compose("mock", provider="prolific", provider_args=own, task=task)
     run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
     provider = parts_of(run).provider
@@ -159,6 +159,21 @@ async def test_a_run_that_is_looked_up_is_paid_and_compared(
     crowd.advance(120)
     assert (await later.reconcile.repair())["repair"].to_list() == ["confirm"]
     assert later.payments()["status"].to_list() == ["confirmed"]
+
+
+async def test_places_that_were_set_are_not_added_to(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 4, places=1)
+    report = await crowd.participants(3).come(partial(work, run))
+    assert report.counts["NO PLACE"] == 2
+    study = parts_of(run).study
+    assert study is not None
+    study.look_again()
+    async with asyncio.timeout(10), study.turn:
+        await study.follow()
+    (there,) = crowd.world.studies.values()
+    assert there.fields["total_available_places"] == 1
+    told = [one for one in run.attention if one.startswith("The study has the 1 place that it was given")]
+    assert len(told) == 1, run.attention
 
 
 async def test_a_visit_is_rejected_there_once_all_of_it_is(real_operator: Operator, crowd: ProlificStandIn) -> None:
