@@ -105,9 +105,9 @@ class BudgetExceededError(UsageError):
 
 
 class ConfirmationNeededError(UsageError):
-    """A sum is so high that it has to be confirmed; the message says what to type. Nothing was started.
+    """A sum is so high, or a second study so likely a mistake, that it has to be confirmed. Nothing was started.
 
-    `amount` is the sum as it is to be confirmed, as "$120.00".
+    The message says what to type. `amount` is the sum as it is to be confirmed, as "$120.00"; '' where it is none.
     """
 
     def __init__(self, message: str, amount: str = "") -> None:

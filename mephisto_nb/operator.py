@@ -143,13 +143,15 @@ class Operator:
         budget
             What the run may cost at most, with the crowd's fees, in its currency; None: ``mephisto.task.budget``.
         confirm
-            True, or the sum that you were asked to confirm (above ``ask_above`` in ``~/.mephisto/config.yml``).
+            True, or the sum that you were asked to confirm (above ``ask_above`` in ``~/.mephisto/config.yml``). True
+            also says that a second study of a task is meant, beside one of it that is live on the same crowd.
 
         Raises
         ------
         UsageError
             The configuration, or the data, cannot be used (`ConfigError`, `UnknownTypeError`); it does not fit in a
-            budget (`BudgetExceededError`), or what it may cost has to be confirmed (`ConfirmationNeededError`).
+            budget (`BudgetExceededError`); what it may cost, or that it is a second study beside a live one, has to
+            be confirmed (`ConfirmationNeededError`).
         LaunchError
             The router did not start (`PortInUseError`: its port belongs to another program).
         DatabaseError

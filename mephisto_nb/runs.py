@@ -101,11 +101,14 @@ class Runs:
         settings = resolve_config(config)
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
-        await _warn_of_twins(self.database, self._tasks, settings.task.task_name)
         if budget is not None:
             settings = with_budget(settings, budget)
         check = BudgetAtLaunch(self.database, self.clock.now(), confirm)
-        return self._keep(await self._starter.launch(settings, state, check))
+        name = settings.task.task_name
+        twins = await in_thread(self.database.runs.find_runs, task_name=name, live=True)
+        tasks = await self._starter.launch(settings, state, check)
+        _warn_of_twins(twins, self._tasks, name)
+        return self._keep(tasks)
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunFrames:
         """Take up a run that still lives after its kernel was restarted (see `Operator.reconnect`)."""
@@ -256,9 +259,9 @@ class Runs:
         return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, crowd)
 
 
-async def _warn_of_twins(database: Database, own: Mapping[str, RunTasks], task_name: str) -> None:
-    """Warn of other runs of the same task that go on beside a new one."""
-    for twin in await in_thread(database.runs.find_runs, task_name=task_name, live=True):
+def _warn_of_twins(twins: Sequence[TaskRun], own: Mapping[str, RunTasks], task_name: str) -> None:
+    """Warn of other runs of a task that go on beside a new one."""
+    for twin in twins:
         tasks = own.get(twin.task_run_id)
         if tasks is None or tasks.run.is_running:
             where = f" at {tasks.run.url}" if tasks else ""

@@ -35,8 +35,15 @@ _MTURK = (
     "a preset for their crowd (prolific_by_link, cloudresearch_connect, sona ...), by 'prolific' where that is "
     "installed, or by 'link', people of your own."
 )
-#: What there was once, and what to use instead: by kind and name.
-_CLOSED = {("provider", "mturk"): _MTURK, ("provider", "mturk_sandbox"): _MTURK}
+#: What there was once, and what to use instead: by names of providers, as `_bare` writes them.
+_CLOSED = dict.fromkeys(["mturk", "mturksandbox", "mechanicalturk", "amazonmechanicalturk", "amt"], _MTURK)
+#: Crowds whose name people give as a provider's, and which are presets of one: by such names, written the same way.
+_PRESETS = {
+    **dict.fromkeys(("cloudresearchconnect", "cloudresearch", "connect"), "cloudresearch_connect"),
+    **dict.fromkeys(("sona", "sonasystems"), "sona"),
+    **{name: name for name in ("positly", "besample", "microworkers", "panel")},
+    **{"sonabyredirect": "sona_by_redirect", "prolificbylink": "prolific_by_link", "linklist": "link_list"},
+}
 
 
 class PluginShelf:
@@ -178,9 +185,9 @@ class PluginShelf:
                 del self._classes[name]
 
     def _unknown(self, name: str) -> UnknownTypeError:
-        if closed := _CLOSED.get((self.kind, name.lower())):
+        if self.base is CrowdProvider and (why := _CLOSED.get(_bare(name)) or _say_preset(name)):
             return UnknownTypeError(
-                f"There is no {self.kind} {name!r}: {closed} There are: {', '.join(self.names()) or 'none'}."
+                f"There is no {self.kind} {name!r}: {why} There are: {', '.join(self.names()) or 'none'}."
             )
         near = get_close_matches(name, {*self._classes, *self._scan()}, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
@@ -190,6 +197,18 @@ class PluginShelf:
             f"{a} {self.kind} of your own needs @register_mephisto_abstraction() above its class: run the cell, or "
             "import the module, that defines it."
         )
+
+
+def _bare(name: str) -> str:
+    """Return a name without what spellings of it differ by, as 'mturksandbox' for 'MTurk-Sandbox'."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _say_preset(name: str) -> str:
+    preset = _PRESETS.get(_bare(name))
+    if preset is None:
+        return ""
+    return f"it is a preset. Write provider='external', provider_args={{'preset': {preset!r}, ...}}."
 
 
 def installed(group: str) -> Sequence[EntryPoint]:

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
@@ -155,6 +155,8 @@ _KINDS: dict[Any, str] = {
     int: "a whole number (int), such as 3",
     bool: "true or false (bool)",
     str: "text (str)",
+    list: 'a list, such as ["a", "b"]',
+    dict: 'names with values (dict), such as {"a": 1}',
 }
 
 
@@ -330,7 +332,8 @@ def _assign(node: DictConfig, key: str, value: Any, place: _Place) -> None:
         raise UnknownKeyError(f"{place.path} is {_short(value)}, in which a key is unknown: {error.msg}") from error
     except OmegaConfBaseException as error:
         wanted = get_type_hints(OmegaConf.get_type(node)).get(key, "another type")
-        name = _KINDS.get(wanted) or (wanted.__name__ if isinstance(wanted, type) else wanted)
+        kind = _KINDS.get(wanted) or _KINDS.get(get_origin(wanted))
+        name = kind or (wanted.__name__ if isinstance(wanted, type) else wanted)
         raise ConfigError(f"{place.path} is {_short(value)} ({type(value).__name__}); it must be {name}.") from error
 
 

@@ -199,8 +199,12 @@ class RunPlan:
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
             linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
-            crowd_events_key="" if self.provider.recruiter is None else crowd_events_key(secret.reveal()),
+            crowd_events_key=self.events_key_of(secret),
         )
+
+    def events_key_of(self, secret: Secret) -> str:
+        """Return the key with which the run's crowd may post events; '' where it has no recruiter."""
+        return "" if self.provider.recruiter is None else crowd_events_key(secret.reveal())
 
 
 def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPlan:
@@ -426,9 +430,8 @@ class RunStarter:
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
         tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
-        vouching = None
-        if asks_crowd(plan.provider):
-            vouching = Vouching(plan.provider, engine, pool, self.supervisor, tally.note_failure)
+        voucher = plan.provider, engine, pool, self.supervisor, tally.note_failure
+        vouching = Vouching(*voucher) if asks_crowd(plan.provider) else None
         link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note, vouching)
         await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
@@ -469,6 +472,7 @@ class RunStarter:
             watch=watch,
             progress=self.progress,
             make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
+            events_key=plan.events_key_of(secret),
             spending=self.spending,
         )
         live = LiveRun(parts)

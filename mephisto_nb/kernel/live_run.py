@@ -20,7 +20,7 @@ from mephisto_nb.model.answers import REST, StoredFile, split, whole
 from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Event, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.ports.architect import Architect, RouterPlan
+from mephisto_nb.ports.architect import Architect, RouterPlan, events_url_at
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -156,6 +156,9 @@ class RunParts:
     watch: MachineWatch
     progress: Progress
     make_router_plan: Callable[[], RouterPlan]
+    #: With which the run's crowd may post events; '' where it has no recruiter. A plan says it too, but wants the data
+    #: of the task, which a kernel that takes a run up need not have.
+    events_key: str = field(default="", repr=False)
     #: Asked before more money is committed; None: nobody has to be.
     spending: SpendingCheck | None = None
     #: What the run's crowd was offered; None: whoever is given the address comes.
@@ -164,7 +167,7 @@ class RunParts:
     @property
     def events_url(self) -> str:
         """Where the run's crowd may post events, for its ears alone; '' where it has no recruiter."""
-        return self.make_router_plan().get_events_url(self.architect.url)
+        return events_url_at(self.architect.url, self.events_key)
 
     @property
     def machine_troubles(self) -> tuple[MachineTrouble, ...]:

@@ -112,8 +112,11 @@ class RunTasks:
             await asyncio.wait(self._tasks)
         if self._creating is not None:
             _leave_behind(await end_all([self._creating], END_TIMEOUT))  # the data may come from anybody's code
-        self._lock.release()
-        self.run.let_go()
+        try:
+            await self.run.parts.provider.let_go_of_task_run(self.run.task_run_id)
+        finally:
+            self._lock.release()
+            self.run.let_go()
 
     def abandon(self) -> None:
         """Note that the loop has ended that drove the run: nothing can be stopped any more that was on it."""

@@ -301,10 +301,13 @@ class BudgetAtLaunch:
         BudgetExceededError
             It does not fit in a budget.
         ConfirmationNeededError
-            It may cost more than the sum from which on somebody has to confirm it.
+            It may cost more than the sum from which on somebody has to confirm it; or the crowd already has a study
+            of a run of this task that is live.
         ConfigError
             There is a budget, and nobody can tell how many units there will be.
         """
+        if resumed is None and self.confirm is not True:
+            self._ask_beside_another(plan)
         task = plan.settings.task
         currency = task.currency
         run_id = resumed.task_run_id if resumed else ""
@@ -325,6 +328,21 @@ class BudgetAtLaunch:
             self._ask(plan, units, confirmed_above)
         confirm = None if confirmed_above is None else partial(self._confirm, task.task_name, confirmed_above)
         return Allowance(wanted.amount, check, confirm)
+
+    def _ask_beside_another(self, plan: RunPlan) -> None:
+        """Refuse a second study of a task by mistake, as when all cells of a notebook are run once more."""
+        if plan.provider.recruiter is None:
+            return
+        name, crowd = plan.settings.task.task_name, plan.settings.provider_type
+        found = self.database.runs.find_runs(task_name=name, live=True)
+        live = [run.task_run_id for run in found if run.provider_type == crowd]
+        if live:
+            raise ConfirmationNeededError(
+                f"A run of {name!r} is live on {crowd!r} already ({', '.join(live)}), and a second one would be paid "
+                f"for beside it. Nothing was launched. To go on with it: run = operator.get_task_run({live[0]!r}); "
+                f"after a restart of the kernel, run = await operator.reconnect({live[0]!r}). If a second study is "
+                "meant, launch it with confirm=True."
+            )
 
     def _own(self, plan: RunPlan, currency: str, resumed: TaskRun | None) -> list[Budget]:
         run_id = resumed.task_run_id if resumed else ""
@@ -379,7 +397,7 @@ def worst_case(plan: RunPlan, units: int) -> Wanted:
     beside = with_fees(reward, fees) * _gate_units(plan)
     what = f"Launching {count(units, 'unit')} of {task.task_name!r}"
     if per_visit > 1:
-        return Wanted(what, each * visits + beside, visits, each, "visit")
+        return Wanted(what, each * visits + beside, visits, each, "visit", per_visit)
     return Wanted(what, each * units + beside, units, each)
 
 

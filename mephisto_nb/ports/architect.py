@@ -194,7 +194,12 @@ class RouterPlan:
         >>> plan.get_events_url("https://lab.example/study/")
         'https://lab.example/study/crowd_events/k3y'
         """
-        return f"{url.rstrip('/')}/crowd_events/{self.crowd_events_key}" if self.crowd_events_key else ""
+        return events_url_at(url, self.crowd_events_key)
+
+
+def events_url_at(url: str, key: str) -> str:
+    """Return where a crowd posts events of a run that is served at `url`, by the run's key; '' where there is none."""
+    return f"{url.rstrip('/')}/crowd_events/{key}" if key else ""
 
 
 class Architect(ABC, Generic[Args]):

@@ -177,6 +177,9 @@ class CrowdProvider(ABC, Generic[Args]):
     async def cleanup_resources_from_task_run(self, task_run_id: str) -> None:
         """Take the offer back. Called when the run ends, or when its launch fails; must bear being called twice."""
 
+    async def let_go_of_task_run(self, task_run_id: str) -> None:
+        """Close what this kernel holds open for a run that goes on without it; must bear being called twice."""
+
     def make_desk(self) -> CrowdDesk:
         """Return what does for this run what the crowd does itself, of the class `DESK`; called once."""
         return self.DESK()

@@ -41,6 +41,9 @@ class Recruiter(ABC):
     async def open(self, offer: Offer, memory: CrowdMemory) -> CrowdStudy:
         """Offer the run; or find the study that was opened for it."""
 
+    #: How many places the researcher has set, to which none are added by themselves; 0: as many as are needed.
+    fixed_places: int = 0
+
     def recall(self, task_run_id: str, memory: CrowdMemory) -> None:  # noqa: B027 - some find it by the run's id alone
         """Know the study that was opened for a run, if one was, without asking for it.
 

@@ -179,7 +179,9 @@ def _by_visit(run: RunFrames, due: list[tuple[JSONObject, CrowdVerb]]) -> list[t
     if not visits:
         return due
     step = make_step(run, units)
-    lost = {one.visit_id for one in visits if (share := due_for(step, one)) and share.is_final and not share.parts}
+    # Those of the step, whose answers are counted: of none, any decision would be the last one.
+    own = step.state.visits.visits.values()
+    lost = {one.visit_id for one in own if (share := due_for(step, one)) and share.is_final and not share.parts}
     visit_of = {agent.unit_id: agent.visit_id for agent in step.state.agents.values()}
     last = {visit_of.get(one["unit_id"]): one["review_id"] for one in rejected}
     told = {id_ for visit_id, id_ in last.items() if visit_id in lost}

@@ -70,8 +70,8 @@ class Wanted:
         What it comes to at most.
     units, each
         That it is so many things at so much each; None: it is one thing.
-    noun
-        What such a thing is called.
+    noun, holds
+        What such a thing is called; and how many units it holds.
     """
 
     what: str
@@ -79,6 +79,7 @@ class Wanted:
     units: int | None = None
     each: Money | None = None
     noun: str = "unit"
+    holds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,9 @@ class BudgetDecision:
             return ""
         raising = f"raise the budget ({self.budget.source})"
         if self.most:
-            return f"Lower the number of {self.wanted.noun}s to at most {self.most:,}, or {raising}."
+            holds = self.wanted.holds
+            held = f" ({self.most * holds:,} units)" if holds > 1 else ""
+            return f"Lower the number of {self.wanted.noun}s to at most {self.most:,}{held}, or {raising}."
         if self.most == 0:
             return f"Not one {self.wanted.noun} fits: {raising}."
         return f"Want less, or {raising}."

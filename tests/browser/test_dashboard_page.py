@@ -95,7 +95,7 @@ async def test_the_cost_is_exact_by_where_it_stands(shown: Harness) -> None:
     cost = shown.page.locator(".mnb-cost")
     await expect(cost).to_contain_text("$1.3260 in all")
     await expect(cost).to_contain_text("with 20\u00a0% fees ($0.2210, partly an estimate); $0.70 a visit of 20 units")
-    words = "$0.57 paid · $0.50 being asked for · $0.0350 owed · $0.2210 fees ($1.00 of it bonuses)"
+    words = "$0.57 paid · $0.50 being asked for · $0.0350 owed · $0.2210 fees; $1.00 of all are bonuses"
     await expect(cost).to_contain_text(words)
 
 

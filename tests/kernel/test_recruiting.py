@@ -12,6 +12,8 @@ import pytest
 
 from mephisto_nb.config.config_handler import CONFIG_VARIABLE
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.actions import preview
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, CrowdError, CrowdRefusedError
 from mephisto_nb.model.crowd import CrowdStudy, CrowdVisit, CrowdVisitStatus, RecruitingQuote, StudyStatus
 from mephisto_nb.model.money import Money
@@ -20,7 +22,7 @@ from mephisto_nb.money.budget import read_books
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.steering import create
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.inside import parts_of
+from tests.inside import frames_of, live_of, parts_of
 from tests.kernel.recruiting import Market, register_fair
 from tests.kernel.runs import ABOUT, nothing_is_left, rows
 from tests.kernel.visiting import Town, launch_visits, people_of
@@ -105,6 +107,17 @@ async def test_work_that_is_booked_already_counts_for_its_places(operator: Opera
     market.quote = RecruitingQuote(Money.of("0.9"), Money.of("0.45"))
     run = await launch(operator, budget=1.36)
     assert run.status == "live"
+
+
+async def test_a_second_study_of_a_task_has_to_be_meant(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    again = rf"is live on 'fair' already \({run.task_run_id}\).*operator\.reconnect\(.*launch it with confirm=True"
+    with pytest.raises(ConfirmationNeededError, match=again):
+        await launch(operator)
+    assert market.asked == ["quote", "open"]
+    assert len(operator.task_runs()) == 1
+    beside = await launch(operator, confirm=True)
+    assert (run.status, beside.status) == ("live", "live")
 
 
 async def test_the_study_pauses_and_goes_on_with_the_run(operator: Operator, market: Market) -> None:
@@ -403,3 +416,10 @@ async def test_what_the_crowd_says_it_costs_has_to_be_confirmed(
     config = compose("mock", provider="fair", task={**ABOUT, "task_reward": 0.3, "units_per_visit": 2})
     await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(4)), confirm="$2.10")
     assert market.asked == ["quote", "quote", "open"]
+
+
+async def test_who_stops_a_run_reads_that_its_study_is_closed(operator: Operator, market: Market) -> None:
+    run = await launch(operator)
+    driven = DrivenRun(live_of(run), run.steering, frames_of(run))
+    for name in ("shutdown", "force_shutdown"):
+        assert "Its study is closed at the crowd" in preview(driven, name, {})

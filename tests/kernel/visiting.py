@@ -139,6 +139,7 @@ async def launch_visits(
     provider: str = "town",
     blueprint: dict[str, Any] | None = None,
     shared: dict[str, Any] | None = None,
+    confirm: bool | None = None,
     **task: Any,
 ) -> TaskRun:
     """Launch a mock task with visits."""
@@ -150,7 +151,8 @@ async def launch_visits(
         provider_args=provider_args,
         task={**ABOUT, "task_reward": 0.3, **task},
     )
-    return await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(num_rows), **(shared or {})))
+    state = SharedTaskState(static_task_data=rows(num_rows), **(shared or {}))
+    return await operator.launch_task_run(config, state, confirm=confirm)
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ async def test_a_budget_in_the_call_refuses(operator: Operator, write_config: Wr
     await refused(operator, BudgetExceededError, words, budget=budget)
 
 
-@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP"), "5 GBP", "£5", "1,5"])
+@pytest.mark.parametrize("budget", [0, -1, "much", Money.of(5, "GBP"), "5 GBP", "£5", "1,5", "1,50 USD"])
 async def test_a_budget_that_cannot_be_is_refused(operator: Operator, write_config: WriteConfig, budget: Any) -> None:
     await refused(operator, ConfigError, "budget=", budget=budget)
 

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.errors import ConfigError, UnknownTypeError
 from mephisto_nb.model.outcomes import ExitLink, LateExit, Outcome, VisitEnd
 from mephisto_nb.providers.external import (
     ExitArgs,
@@ -97,6 +98,13 @@ def test_a_preset_leads_back_as_its_crowd_has_it(name: str) -> None:
         outcome: WAYS[name].get(outcome, (None, None)) for outcome in ways
     }
     assert all(link and link.text and link.automatic == (link.url is not None) for link in ways.values())
+
+
+@pytest.mark.parametrize("name", [*TABLE, "Connect", "CloudResearch", "SONA"])
+def test_a_preset_given_as_a_provider_is_called_one(name: str) -> None:
+    with pytest.raises(UnknownTypeError, match="it is a preset") as told:
+        get_crowd_provider_from_type(name)
+    assert str(told.value).partition("'preset': '")[2].partition("'")[0] in TABLE
 
 
 def test_every_preset_and_its_source_are_said() -> None:

@@ -56,6 +56,12 @@ def test_a_refusal_says_sums_and_the_mend() -> None:
     assert "Lower the number of units to at most 312, or raise the budget (config.yml)." in words
 
 
+def test_a_refusal_of_visits_says_how_many_units_they_hold() -> None:
+    each = Money.of("2.10")
+    wanted = Wanted("launching 500 units", each * 25, 25, each, "visit", 20)
+    assert "visits to at most 9 (180 units)" in str(decide(wanted, [(budget(20), booked(0))]))
+
+
 def test_where_not_one_fits_it_says_so() -> None:
     decision = decide(units(5), [(budget(1), booked(2))])
     assert decision.most == 0

@@ -211,3 +211,10 @@ def at_work(state: RunState) -> str:
 def when_it_ends(state: RunState) -> str:
     """Say when a run ends of which nothing more is handed out."""
     return "The run ends when they are done." if count_at_work(state) else "The run ends at once."
+
+
+def closes_study(run: DrivenRun) -> str:
+    """Say, behind a blank, what the end of a run means for its study at a crowd; '' where it has none."""
+    if run.live.parts.study is None:
+        return ""
+    return " Its study is closed at the crowd, which may never open it again: to go on later, pause the run instead."

@@ -11,6 +11,7 @@ from mephisto_nb.display.actions._base import (
     ActionResult,
     DrivenRun,
     at_work,
+    closes_study,
     count_at_work,
     state_of,
     takes_back,
@@ -59,7 +60,7 @@ class Shutdown(Action):
     def preview(self, run: DrivenRun, args: JSONObject) -> str:
         """Say how many units are taken back, and who is waited for."""
         state = state_of(run)
-        return f"{takes_back(state)} {at_work(state)} {when_it_ends(state)}"
+        return f"{takes_back(state)} {at_work(state)} {when_it_ends(state)}{closes_study(run)}"
 
     async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
         """End it gently."""
@@ -84,13 +85,14 @@ class ForceShutdown(Action):
         state = state_of(run)
         working = count_at_work(state)
         if not working:
-            return f"{takes_back(state)} Nobody is at work. The run ends at once."
+            return f"{takes_back(state)} Nobody is at work. The run ends at once.{closes_study(run)}"
         active = (agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE)
         names = [state.worker_names.get(agent.worker_id, agent.worker_id) for agent in islice(active, _NAMED)]
         others = f" and {working - len(names):,} more" if working > len(names) else ""
         return (
             f"{takes_back(state)} {count(working, 'worker')} at work {'is' if working == 1 else 'are'} interrupted, "
             f"and told that their unit has expired: {', '.join(names)}{others}. The run ends at once."
+            f"{closes_study(run)}"
         )
 
     async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:

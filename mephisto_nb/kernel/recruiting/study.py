@@ -207,7 +207,8 @@ class RunStudy:
 
     async def _reopen(self, study: CrowdStudy, places: int) -> CrowdStudy:
         """Have a study go on that was closed when its run ended; raises what the crowd says where it cannot."""
-        study = await self.recruiter.set_places(study.places_taken + places)
+        more = min(places, self.recruiter.fixed_places or places)
+        study = await self.recruiter.set_places(study.places_taken + more)
         if study.status is not StudyStatus.OPEN:
             await self.recruiter.resume()
         return await self.recruiter.read_study()
@@ -270,6 +271,9 @@ class RunStudy:
         else:
             study, used = None, count_places_used(state)
         if used + count_visits_needed(state) <= self._places:
+            return 0.0
+        if fixed := self.recruiter.fixed_places:
+            _remark_on_fixed(fixed, self.recruited.remarks)
             return 0.0
         return await self._add_places(study or await self.recruiter.read_study())
 
@@ -346,3 +350,12 @@ class RunStudy:
 def _price_of_each(quote: RecruitingQuote, places: int) -> int:
     """Return what one of so many places costs that were quoted for, in thousandths of the smallest unit."""
     return -(-quote.total.thousandths // max(1, places))
+
+
+def _remark_on_fixed(fixed: int, remarks: list[str]) -> None:
+    said = (
+        f"The study has the {count(fixed, 'place')} that it was given, and the run has work for more. None are added: "
+        "end the run when they are done, and offer the rest by a new one."
+    )
+    if said not in remarks:
+        remarks.append(said)

@@ -151,6 +151,10 @@ class ProlificProvider(CrowdProvider[ProlificProviderArgs]):
         self._known.task_run_id, self._known.url = task_run_id, url
         self._account.hold()
 
+    async def let_go_of_task_run(self, task_run_id: str) -> None:
+        """Close the connection; the next kernel opens one of its own."""
+        await self._account.release()
+
     async def cleanup_resources_from_task_run(self, task_run_id: str) -> None:
         """Close the connection; again: nothing. Who reviews the run afterwards opens another one."""
         await self._account.release()

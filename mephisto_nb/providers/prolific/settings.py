@@ -89,7 +89,7 @@ class ProlificProviderArgs:
         How long one visit takes most people. Prolific judges your pay by it, and later by how long they really took.
         0: the estimate from which Prolific itself would derive the time that a visit may take here.
     submission_places
-        How many visits are wanted. 0: as many as the run has work for.
+        How many visits are wanted, as two for a pilot; none are added then. 0: as many as the run has work for.
     submissions_per_participant
         How often one person may come; -1: any number of times.
     filters

@@ -147,6 +147,8 @@ class ProviderContract(ProviderFixtures):
 
     async def test_an_offer_is_taken_back_twice_without_harm(self, provider: CrowdProvider[Any]) -> None:
         await provider.setup_resources_for_task_run("run", _URL)
+        await provider.let_go_of_task_run("run")
+        await provider.let_go_of_task_run("run")
         await provider.cleanup_resources_from_task_run("run")
         await provider.cleanup_resources_from_task_run("run")
         data = self.register(provider.get_worker_url(_URL, self.names[0]))

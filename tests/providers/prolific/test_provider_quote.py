@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.crowd import RecruitingQuote
 from mephisto_nb.model.money import Money
@@ -38,13 +39,13 @@ async def test_a_quote_is_what_the_crowd_says_that_it_costs(registered: Prolific
 
 TROUBLES = {
     "money": ({}, {"places": 1000}, "costs £2,100.00 with all fees, and the workspace has £1,000.00. Put £1,100.00"),
-    "currency": ({}, {"reward": Money.of(2)}, r"pays \$2.00, and the workspace 'My workspace' has its money in GBP"),
+    "currency": ({}, {"reward": Money.of(2)}, r"Set mephisto.task.currency to GBP, give"),
     "hourly": (
         {},
         {"reward": Money.of("0.5", "GBP")},
         "£3.00 an hour. Prolific's minimum is £6.00: pay £1.00",
     ),
-    "parts": ({}, {"reward": Money.of("1.505", "GBP")}, "whole pennies or cents"),
+    "parts": ({}, {"reward": Money.of("1.505", "GBP")}, "task_reward is what a whole visit is paid"),
     "places": ({}, {"places": 0}, "has 0 places"),
     "description": ({}, {"description": " "}, "has no description"),
     "workspace": ({"workspace": "Lab B"}, {}, "no workspace 'Lab B' that this token sees. There are: 'My workspace'"),
@@ -55,6 +56,9 @@ TROUBLES = {
         {},
         "'Handedness' has no choice 'Left'. The nearest are: 'Left-",
     ),
+    "minute": ({"estimated_minutes": 1.0}, {"reward": Money.of("0.05", "GBP")}, "£0.05 for 1 minute, which is £3.00"),
+    "range": ({"filters": {"Age": "18-40"}}, {}, "It goes from 18 to 100: give two bounds, as [18, 100]."),
+    "loosen": ({"filters": {"Age": [18, 18]}}, {"places": 30}, "30 are wanted. Loosen mephisto.provider.filters"),
     "few": ({"filters": {"Age": [18, 18]}}, {"places": 30}, "Fewer than 25 people pass the filters, and 30 are wanted"),
     "fewer": ({"filters": {"Age": [18, 100]}}, {"places": 90}, "80 people pass the filters, and 90 are wanted"),
     "group": ({"participant_groups": ProlificGroupsArgs(allow=["Experts"])}, {}, "no participant group 'Experts'"),
@@ -236,3 +240,8 @@ async def test_groups_and_studies_are_found_by_name(registered: ProlificStandIn)
 def test_settings_that_no_study_can_have_are_refused(own: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         check_settings(ProlificProviderArgs(**own))
+
+
+def test_filters_that_are_a_list_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"filters is \['Age'\] \(list\); it must be names with values \(dict\)"):
+        compose("static_html", provider="prolific", provider_args={"filters": ["Age"]})

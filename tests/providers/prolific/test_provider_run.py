@@ -43,10 +43,12 @@ async def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> AsyncIterator
         yield prolific
 
 
-async def launch(operator: Operator, crowd: ProlificStandIn, units: int) -> tuple[TaskRun, ProlificProvider]:
+async def launch(
+    operator: Operator, crowd: ProlificStandIn, units: int, *, places: int = 0, **more: Any
+) -> tuple[TaskRun, ProlificProvider]:
     """Launch a run, which opens its study."""
-    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600}
-    own = {"base_url": crowd.url, "estimated_minutes": 3}
+    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP", "assignment_duration_in_seconds": 600, **more}
+    own = {"base_url": crowd.url, "estimated_minutes": 3, "submission_places": places}
     config = compose("mock", provider="prolific", provider_args=own, task=task)
     run = await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(units)))
     provider = parts_of(run).provider
@@ -108,6 +110,25 @@ async def test_people_are_paid_who_only_closed_their_tabs(real_operator: Operato
     assert (study.fields["metadata"], study.status) == (run.task_run_id, "COMPLETED")
 
 
+async def test_the_next_kernel_lets_people_in_without_the_rows(
+    make_operator: Callable[..., Operator], crowd: ProlificStandIn
+) -> None:
+    first = make_operator()
+    task = {**ABOUT, "task_reward": 0.5, "currency": "GBP"}
+    own = {"base_url": crowd.url, "estimated_minutes": 3}
+    page = "<p>${text}</p> <input name=mood required>"
+    config = compose(
+        "static_html", provider="prolific", provider_args=own, blueprint_args={"task_html": page}, task=task
+    )
+    run = await first.launch_task_run(config, [{"text": "What a day!"}])
+    await first.detach()
+    run = await make_operator().reconnect(run.task_run_id)
+    await crowd.participants(1).come(partial(work, run))
+    await run.completed()
+    (told,) = crowd.world.submissions.values()
+    assert (run.attention, told.status) == ([], "AWAITING REVIEW")
+
+
 async def test_who_returns_there_frees_their_unit_within_seconds(
     real_operator: Operator, crowd: ProlificStandIn
 ) -> None:
@@ -139,6 +160,40 @@ async def test_a_run_that_is_looked_up_is_paid_and_compared(
     crowd.advance(120)
     assert (await later.reconcile.repair())["repair"].to_list() == ["confirm"]
     assert later.payments()["status"].to_list() == ["confirmed"]
+
+
+async def test_places_that_were_set_are_not_added_to(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 4, places=1)
+    report = await crowd.participants(3).come(partial(work, run))
+    assert report.counts["NO PLACE"] == 2
+    study = parts_of(run).study
+    assert study is not None
+    study.look_again()
+    async with asyncio.timeout(10), study.turn:
+        await study.follow()
+    (there,) = crowd.world.studies.values()
+    assert there.fields["total_available_places"] == 1
+    told = [one for one in run.attention if one.startswith("The study has the 1 place that it was given")]
+    assert len(told) == 1, run.attention
+
+
+async def test_a_visit_is_rejected_there_once_all_of_it_is(real_operator: Operator, crowd: ProlificStandIn) -> None:
+    run, _ = await launch(real_operator, crowd, 2, units_per_visit=2)
+
+    async def do_both(entry_url: str, participant: Participant) -> None:
+        async with PageClient() as session:
+            worker = SimulatedWorker("", run.url, session, link=entry_url)
+            while agent_id := (await worker.register())["agent_id"]:
+                await worker.submit(agent_id, {"mood": "glad"})
+
+    await crowd.participants(1).come(do_both)
+    await run.completed()
+    (there,) = crowd.world.submissions.values()
+    first, second = run.results().iloc[:1], run.results().iloc[1:]
+    assert (await run.review.reject(first))["trouble"].to_list() == [""]  # nobody else is told of a part
+    assert there.status == "AWAITING REVIEW"
+    outcome = await run.review.reject(second, message="You sent the same word for everything that we asked. " * 2)
+    assert (outcome["trouble"].to_list(), there.status) == ([""], "REJECTED")
 
 
 async def test_who_decides_hears_of_a_visit_that_was_returned(real_operator: Operator, crowd: ProlificStandIn) -> None:

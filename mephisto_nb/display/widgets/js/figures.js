@@ -114,7 +114,7 @@ const BOOKED = [
 function splitOf(all) {
   const said = BOOKED.filter(([name]) => all.is_read && all[name] > 0).map(([name, label]) => `${price(all[name], all.currency)} ${label}`);
   if (all.fees.spent > 0) said.push(`${price(all.fees.spent, all.currency)} fees`);
-  const beside = all.beside > 0 ? ` (${price(all.beside, all.currency)} of it bonuses)` : "";
+  const beside = all.beside > 0 ? `; ${price(all.beside, all.currency)} of all are bonuses` : "";
   return said.length > 1 || beside ? said.join(" · ") + beside : "";
 }
 

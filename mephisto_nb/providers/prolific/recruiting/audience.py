@@ -118,7 +118,7 @@ def _check_bound(one: ProlificFilter, bound: object) -> None:
     if not is_number:
         raise ConfigError(
             f"{_WHERE}: {one.title!r} cannot be {str(bound)[:40]!r}. It goes from {_shown(one.lowest)} to "
-            f"{_shown(one.highest)}."
+            f"{_shown(one.highest)}: give two bounds, as [{_shown(one.lowest)}, {_shown(one.highest)}]."
         )
 
 

@@ -27,6 +27,7 @@ from mephisto_nb.utils.host_names import is_local
 
 #: Prolific says no number of people below this one.
 _FEWEST_TOLD = 25
+_FEWER_FILTERS = "Loosen mephisto.provider.filters, or want fewer people: fewer rows, or more units a visit."
 
 
 @dataclass(slots=True)
@@ -129,11 +130,13 @@ class ProlificQuoter:
         if reward.currency != place.currency:
             found.troubles.append(
                 f"The task pays {reward}, and the workspace {place.workspace_title!r} has its money in "
-                f"{place.currency}. Give the task's amounts in {place.currency}, or name another workspace."
+                f"{place.currency}. Set mephisto.task.currency to {place.currency}, give the task's amounts in it, or "
+                "name another workspace."
             )
         elif not reward.is_whole or not reward:
             found.troubles.append(
-                f"A visit would be paid {reward}. Prolific pays whole pennies or cents, from 1 upwards."
+                f"A visit would be paid {reward}. Prolific pays whole pennies or cents, from 1 upwards. "
+                "mephisto.task.task_reward is what a whole visit is paid, with all units that it holds."
             )
         return places >= 1 and reward.currency == place.currency and reward.is_whole and bool(reward)
 
@@ -161,7 +164,8 @@ class ProlificQuoter:
             return
         least, advised = (_for_minutes(one, minutes) for one in (advice.minimum_per_hour, advice.recommended_per_hour))
         hourly = Money.of_units(round(offer.reward.units * 60 / minutes), place.currency)
-        what = f"A visit is paid {offer.reward} for {minutes.normalize():f} minutes, which is {hourly} an hour."
+        unit = "minute" if minutes == 1 else "minutes"
+        what = f"A visit is paid {offer.reward} for {minutes.normalize():f} {unit}, which is {hourly} an hour."
         if offer.reward.units < least:
             per_hour, pay = (Money.of_units(one, place.currency) for one in (advice.minimum_per_hour, least))
             found.troubles.append(f"{what} Prolific's minimum is {per_hour}: pay {pay} at least, or ask for less work.")
@@ -198,18 +202,14 @@ class ProlificQuoter:
         count = await api.audience.eligible_count(filters, place.workspace_id)
         if count is None and places >= _FEWEST_TOLD:
             found.troubles.append(
-                f"Fewer than {_FEWEST_TOLD} people pass the filters, and {places} are wanted. Ask for less of them."
+                f"Fewer than {_FEWEST_TOLD} people pass the filters, and {places} are wanted. {_FEWER_FILTERS}"
             )
         elif count is None:
             found.remarks.append(
-                f"Fewer than {_FEWEST_TOLD} people pass the filters; Prolific does not say how many. {places} are "
-                "wanted."
+                f"Fewer than {_FEWEST_TOLD} people pass the filters; Prolific does not say how many. Wanted: {places}."
             )
         elif count < places:
-            found.troubles.append(
-                f"{count} people pass the filters, and {places} are wanted. Ask for less of them, or offer fewer "
-                "places."
-            )
+            found.troubles.append(f"{count} people pass the filters, and {places} are wanted. {_FEWER_FILTERS}")
 
     async def _find_study(self, wanted: str) -> str:
         if PROLIFIC_ID.fullmatch(wanted):

@@ -73,6 +73,7 @@ class ProlificRecruiter(Recruiter):
         groups: ProlificGroups,
     ) -> None:
         self._args, self._account, self._known, self._groups = args, account, known, groups
+        self.fixed_places = args.submission_places
         self._events = ProlificEvents(account)
         self._quoter = ProlificQuoter(args, account, self._groups)
         self._opening = StudyOpening(args, account, codes, known, self._quoter, self._groups, self._events)
