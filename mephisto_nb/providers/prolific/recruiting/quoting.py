@@ -155,7 +155,7 @@ class ProlificQuoter:
         if allowed_minutes(self._args, offer) * 60 > offer.visit_seconds + 59:
             found.remarks.append(
                 f"Prolific allows {allowed_minutes(self._args, offer)} minutes for a visit of that length, and here it "
-                f"ends after {offer.visit_seconds / 60:g}. Raise assignment_duration_in_seconds, or lower the estimate."
+                f"ends after {round(offer.visit_seconds / 60, 1):g}. Raise assignment_duration_in_seconds, or lower the estimate."
             )
         if advice is None:
             return
