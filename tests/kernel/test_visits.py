@@ -311,7 +311,7 @@ async def test_a_crowd_that_cannot_be_asked_is_asked_again(operator: Operator, t
     assert run.attention == []  # it is no fault of ours
 
 
-async def test_who_was_vouched_for_and_waits_for_work_is_not_asked_about_again(operator: Operator, town: Town) -> None:
+async def test_who_waits_for_work_is_vouched_for_once(operator: Operator, town: Town) -> None:
     run = await launch_visits(operator, 1)
     async with people_of(run) as person:
         await person("bob").take()
