@@ -125,6 +125,7 @@ class ReviewsContract(DatabaseFixtures):
         database.reviews.settle_payments([id_], P.OWED, P.SENT, 1008.0, "eve")
         assert database.reviews.read_payers([id_, "none"]) == {id_: "eve"}
         assert database.reviews.settle_payments([id_], P.SENT, P.OWED, 1009.0, "mia") == {id_}
+        assert database.reviews.read_payments([run.id])[0]["sent_at"] is None
         assert database.reviews.settle_payments([id_], P.OWED, P.SENT, 1010.0, "ann") == {id_}
         assert database.reviews.read_payers([id_]) == {id_: "ann"}
 
@@ -162,6 +163,15 @@ class ReviewsContract(DatabaseFixtures):
         assert (row["amount"], row["fees"], row["currency"]) == (Money(1), Money(12_345), "USD")
         assert (row["visit_id"], row["reference"]) == ("visit", "sub\ufffdmission")
         assert (row["asked_at"], row["sent_at"], row["confirmed_at"]) == (1.0, None, 2.0)
+
+    def test_what_the_crowd_has_told_of_a_payment_stays(self, database: Database, run: SampleRun) -> None:
+        payment = run.make_payment(run.add_answered_unit({}))
+        run.commit(c.AddPayment(payment))
+        ids, fees = [payment.payment_id], {payment.payment_id: Money(7)}
+        database.reviews.settle_payments(ids, P.OWED, P.SENDING, 1.0, "eve", reference="a batch", fees=fees)
+        database.reviews.settle_payments(ids, P.SENDING, P.SENT, 2.0, "eve")
+        (row,) = database.reviews.read_payments([run.id])
+        assert (row["reference"], row["fees"], row["status"]) == ("a batch", Money(7), "sent")
 
     def test_each_step_of_a_payment_is_timed(self, database: Database, run: SampleRun) -> None:
         payment = run.make_payment(run.add_answered_unit({}))

@@ -12,7 +12,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import HeldArrival
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
-from mephisto_nb.model.records import Worker
+from mephisto_nb.model.records import Assignment, Unit, Worker
 from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit, VisitStanding
 from mephisto_nb.ports.database import Database
@@ -97,6 +97,20 @@ class VisitsContract(DatabaseFixtures):
         run.commit(c.AddPayment(reward), ended)
         ((_, _, _, now),) = database.reviews.read_standings([run.id])
         assert now == replace(standing, outcome=Outcome.RETURNED, short=Short.STOPPED_EARLY, is_booked=True)
+
+    def test_units_of_gates_count_as_accepted_until_one_is_rejected(self, database: Database, run: SampleRun) -> None:
+        worker = run.add_worker("ann")
+        visit = _begin(run, worker.worker_id)
+        assignment = Assignment(new_id(), run.id, 0, {}, [{}])
+        gold = Unit(new_id(), assignment.assignment_id, -3, Money(0), UnitStatus.LAUNCHED)
+        run.commit(c.AddAssignments([assignment], [gold]))
+        agent = run.add_agent(gold, worker, visit_id=visit.visit_id)
+        run.add_answer(agent, gold, {})
+        ((_, _, _, standing),) = database.reviews.read_standings([run.id])
+        assert (standing.accepted, standing.decided, standing.waiting) == (1, 1, 0)
+        run.review(agent, UnitStatus.REJECTED)
+        ((_, _, _, standing),) = database.reviews.read_standings([run.id])
+        assert (standing.accepted, standing.decided, standing.waiting) == (0, 1, 0)
 
     def test_what_programs_did_is_left_out_of_what_people_are_paid(self, database: Database, run: SampleRun) -> None:
         robot = Worker(new_id(), "robot", run.run.provider_type, is_simulated=True)

@@ -132,7 +132,7 @@ async def test_what_is_kept_for_screen_outs_is_a_part_of_the_cost(registered: Pr
 
 async def test_a_visit_that_ends_before_prolific_ends_it_is_remarked_on(registered: ProlificStandIn) -> None:
     (remark,) = (await quoted(registered, visit_seconds=1600.0)).remarks
-    assert remark.startswith("Prolific allows 29 minutes for a visit of that length, and here it ends after 26.6667.")
+    assert remark.startswith("Prolific allows 29 minutes for a visit of that length, and here it ends after 26.7.")
     assert (await quoted(registered, visit_seconds=29 * 60.0)).remarks == ()
 
 

@@ -155,10 +155,11 @@ class ProlificQuoter:
                 f"A visit is said to take {minutes.normalize():f} minutes, as none are set: people see that, and "
                 "Prolific judges your pay by it. Set mephisto.provider.estimated_minutes to what it takes most people."
             )
-        if allowed_minutes(self._args, offer) * 60 > offer.visit_seconds + 59:
+        allowed, here = allowed_minutes(self._args, offer), offer.visit_seconds
+        if allowed * 60 > here + 59:
             found.remarks.append(
-                f"Prolific allows {allowed_minutes(self._args, offer)} minutes for a visit of that length, and here it "
-                f"ends after {offer.visit_seconds / 60:g}. Raise assignment_duration_in_seconds, or lower the estimate."
+                f"Prolific allows {allowed} minutes for a visit of that length, and here it ends after "
+                f"{round(here / 60, 1):g}. Raise assignment_duration_in_seconds, or lower the estimate."
             )
         if advice is None:
             return
