@@ -464,12 +464,19 @@ def test_what_all_share_is_written_out_for_who_comes_too_late() -> None:
     ],
 )
 def test_what_needs_a_person_is_words_alone_for_who_comes_too_late(way: ExitArgs) -> None:
-    found = late(plain(quota_full=way))
+    found = late(plain(quota_full=replace(way, text="Write to us.")))
     assert (found.link.url, found.link.code, found.parameters) == (None, None, {})
-    assert found.link.text
+    assert found.link.text == "Write to us."
 
 
 def test_a_signature_is_made_for_nobody_who_comes_too_late() -> None:
-    way = ExitArgs(redirect="https://a.org/full?r={participant}&h={signature}")
+    way = ExitArgs(redirect="https://a.org/full?r={participant}&h={signature}", text="Write to us.")
     found = late(plain(quota_full=way, signed_exit=SignedExitArgs(secret="panel")))
     assert (found.link.url, found.parameters) == (None, {})
+
+
+def test_who_need_not_do_anything_is_told_nothing_more() -> None:
+    for provider in (plain(), preset("link_list")):
+        assert provider.exits is not None
+        assert provider.exits.get_exit_if_over() is None
+    assert "return" in late(preset("prolific_by_link")).link.text

@@ -15,6 +15,8 @@ from mephisto_nb.providers.external.setup import SESSION, STUDY, ExternalSetup
 from mephisto_nb.providers.external.templates import SIGNATURE, before_signature, fill, fill_in, names_in
 from mephisto_nb.utils.proofs import Secret
 
+#: With this begins what people are told who need not do anything.
+_NOTHING = "There is nothing more to do"
 #: Who did nothing wrong and could do nothing; some crowds pay something for that.
 _IN_VAIN = {Outcome.SCREENED_OUT, Outcome.QUOTA_FULL}
 
@@ -55,10 +57,7 @@ class ExternalExits(VisitExits):
     def get_exit_if_over(self) -> LateExit | None:
         """Return where people go who come too late, as far as their own address says who they are."""
         outcome, setup = Outcome.QUOTA_FULL, self._setup
-        alone = LateExit(ExitLink(outcome, text=self._next_step(outcome), automatic=False))
-        way = setup.way_of(outcome)
-        if way is None:
-            return alone
+        way = setup.way_of(outcome) or ExitArgs()
         of_address = {**setup.parameters, **{name: name for name in setup.captured}}
         fixed = {**setup.values, "outcome": outcome.value}
         if STUDY not in of_address:
@@ -69,9 +68,9 @@ class ExternalExits(VisitExits):
         asked = set(names_in(url))
         if not asked <= set(of_address):  # a signature, a secret, or a code of their own
             url, asked = "", set()
-        if not url and not code:
-            return replace(alone, link=replace(alone.link, text=way.text or alone.link.text))
         text = way.text or self._next_step(outcome, leads=bool(url), code=code)
+        if not url and not code and text.startswith(_NOTHING):
+            return None  # pages say so themselves
         link = ExitLink(outcome, url or None, code or None, text, automatic=False)
         return LateExit(link, {name: of_address[name] for name in sorted(asked)})
 
@@ -86,7 +85,7 @@ class ExternalExits(VisitExits):
         preset = self._setup.preset
         crowd = preset.title if preset.name else "the site that sent you"
         if not leads and not code:
-            return "There is nothing more to do." if outcome is Outcome.COMPLETED else preset.advice
+            return f"{_NOTHING}." if outcome is Outcome.COMPLETED else preset.advice
         step = f"Please go back to {crowd} now." if leads else f"Please copy this code to {crowd}."
         return f"{step} There you see whether something is paid for coming." if outcome in _IN_VAIN else step
 

@@ -14,7 +14,10 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.providers.prolific.account import KnownStudy, ProlificAccount
 from mephisto_nb.providers.prolific.recruiting.groups import PROLIFIC_ID
 from mephisto_nb.providers.prolific.recruiting.study_fields import PARTICIPANT, STUDY, SUBMISSION
-from mephisto_nb.providers.prolific.signing import EntryTokens
+from mephisto_nb.providers.prolific.signing import EntryClaims, EntryTokens
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 #: The parameter that Prolific adds to a signed address.
 TOKEN = "prolific_token"
@@ -112,16 +115,25 @@ class ProlificDoor:
             raise ValueError(f"Your link belongs to another study than this one. {_OPEN_AGAIN}")
         token = _text(provider_data.get("parameters"), TOKEN)
         if token and not _has_expired(token, self._account.around.clock.now()):
-            await self._verify(identity, token)
-            return
-        # There is none, or it has expired since they came, as after a reload.
+            claims = await self._verify(token)
+            if claims is not None:
+                self._check_named(identity, claims)
+                return
+        # There is none, or it has expired since they came, as after a reload; or it cannot be trusted.
         await self._look_up(identity)
 
-    async def _verify(self, identity: Identity, token: str) -> None:
+    async def _verify(self, token: str) -> EntryClaims | None:
+        """Return what Prolific has signed; None: it is worth no more than none at all, which whoever comes may send.
+
+        It need not be a stranger's: where this computer's clock is wrong, nobody's can be trusted.
+        """
         try:
-            claims = await self._token_checks().verify(token)
+            return await self._token_checks().verify(token)
         except SignatureError as error:
-            raise ValueError(f"Your link was changed, or is not for this page. {_OPEN_AGAIN}") from error
+            warn_once(logger, f"Of somebody who came, Prolific is asked, though their address was signed: {error}")
+            return None
+
+    def _check_named(self, identity: Identity, claims: EntryClaims) -> None:
         named = claims.submission_id, claims.participant_id, claims.study_id
         if named != (identity.registration_id, identity.worker_name, self._known.study_id):
             raise ValueError(f"Your link was changed: Prolific has made it for somebody else. {_OPEN_AGAIN}")

@@ -71,13 +71,28 @@ async def test_ids_that_were_changed_are_refused(registered: ProlificStandIn, na
         await enter(provider, given | {name: other[name]})
 
 
-async def test_a_token_of_nobody_is_refused(registered: ProlificStandIn) -> None:
+async def test_a_token_of_nobody_is_worth_no_more_than_none(registered: ProlificStandIn) -> None:
     provider = await opened(registered)
-    _, given = await come(registered, provider)
+    submission_id, given = await come(registered, provider)
+    _, other = await come(registered, provider)
     token = given["prolific_token"]
-    for forged in (token[:-6] + "AAAAAA", "x.y.z", "nonsense", token.split(".")[0] + "." * 2):
-        with pytest.raises(ValueError, match="was changed"):
-            await enter(provider, given | {"prolific_token": forged})
+    for forged in (token[:-6] + "AAAAAA", "x.y.z", "nonsense", token.split(".")[0] + "." * 2, "\ud800.a.b"):
+        assert await enter(provider, given | {"prolific_token": forged}) == submission_id  # by Prolific's own word
+        for name in ("PROLIFIC_PID", "SESSION_ID"):
+            with pytest.raises(ValueError, match="was changed"):
+                await enter(provider, given | {"prolific_token": forged, name: other[name]})
+
+
+async def test_a_clock_that_is_behind_keeps_nobody_out(
+    registered: ProlificStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = await opened(registered)
+    submission_id = begin(registered, (await provider.recruiter.read_study()).study_id)
+    one = registered.world.submission(submission_id)
+    for _ in range(2):
+        address = entry_address(one, registered.keys, registered.clock.now() + 300)
+        assert await enter(provider, dict(parse_qsl(urlsplit(address).query))) == submission_id
+    assert [record.getMessage() for record in caplog.records if "Check this computer's clock" in record.getMessage()]
 
 
 async def test_a_token_that_only_says_it_is_old_is_worth_none(registered: ProlificStandIn) -> None:
