@@ -77,3 +77,19 @@ async def test_two_decide_in_the_same_instant(
     monkeypatch.setattr(decide, "make_step", at_once)
     await asyncio.gather(*(own.review.approve([unit]) for own, unit in zip(runs, (one, two), strict=True)))
     assert run.payments()["amount"].tolist() == [0.3]
+
+
+async def test_what_was_decided_while_a_visit_went_on_is_owed(
+    another_kernel: Callable[[], Operator], town: Town
+) -> None:
+    run = await launch_visits(another_kernel(), 6, units_per_visit=3)
+    async with people_of(run) as person:
+        await person("ann").do(2)
+        await parts_of(run).link.catch_up()
+        other = another_kernel().get_task_run(run.task_run_id)
+        assert (await other.review.approve())["done"].tolist() == [True, True]
+        await run.force_shutdown()
+    assert run.payments().empty
+    await run.review.tell_crowd()
+    await run.review.tell_crowd()
+    assert run.payments()["amount"].tolist() == [0.3]  # as a whole: nobody had more for her
