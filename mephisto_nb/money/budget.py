@@ -32,6 +32,7 @@ from mephisto_nb.money.limits import SetBudgets, read_limits
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.budget import (
+    OF_RUN,
     Booked,
     Budget,
     BudgetDecision,
@@ -202,7 +203,7 @@ def run_budgets(run: TaskRun, limits: SetBudgets) -> list[Budget]:
     own = run.config.get("mephisto", {}).get("task", {}).get("budget")
     if own is not None:
         limit = Money.nearest(float(own), run.currency)
-        found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, _OWN))
+        found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, OF_RUN))
     return found
 
 

@@ -101,7 +101,8 @@ async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operato
     run = await operator.launch_task_run(mock_config(), ROWS, budget=3)
     await run.shutdown()
     again = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
-    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.00"):
+    words = r"the run .* is \$3.00.* Want less, or end the run, and resume it with a higher one \(resume_inc"
+    with pytest.raises(BudgetExceededError, match=words):
         await again.steering.change_limits(task_reward=0.11)
     await again.shutdown()
     with pytest.raises(BudgetExceededError, match=r"Launching 30 units .* is \$2.90"):
