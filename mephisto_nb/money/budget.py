@@ -311,7 +311,8 @@ class BudgetAtLaunch:
         run_id = resumed.task_run_id if resumed else ""
         own = self._own(plan, currency, resumed)
         confirmed_above = self.limits.confirmed_above(currency)
-        if not (own or confirmed_above or self.limits.budgets(task.task_name, month_of(self.now))):
+        others = self.limits.budgets(task.task_name, month_of(self.now))
+        if not (own or confirmed_above or any(one.limit.currency == currency for one in others)):
             return Allowance()
         units = self._units(plan, resumed)
         if units is None:

@@ -114,3 +114,10 @@ async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operato
         await third.steering.change_limits(task_reward=0.12)
     (row,) = mnb.budgets(operator).to_dict("records")
     assert (row["limit"], row["free"]) == (3.3, 0)
+
+
+@pytest.mark.slow
+async def test_a_budget_of_another_currency_is_no_hindrance(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 1 GBP, ask_above: 1 GBP}")
+    run = await operator.launch_task_run(mock_config(), SharedTaskState(static_task_data=(row for row in ROWS)))
+    assert len(run.units()) == 30
