@@ -14,10 +14,10 @@ from functools import partial
 
 import pandas as pd
 
-from mephisto_nb.config.task_run_settings import TaskRunSettings
+from mephisto_nb.config.task_run_settings import RESERVED, TaskRunSettings
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.frames.frames import typed
-from mephisto_nb.kernel.launch import RESERVED, RunPlan
+from mephisto_nb.kernel.launch import RunPlan
 from mephisto_nb.kernel.launching.spending import Allowance
 from mephisto_nb.kernel.recruiting.study import KEPT, OPEN, OPENING
 from mephisto_nb.model.money import Money, count, total
