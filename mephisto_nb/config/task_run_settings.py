@@ -21,6 +21,9 @@ from mephisto_nb.utils.logging import level_number
 
 _DATABASE_TYPES = {"sqlite": "sqlite", "singleton": "sqlite", "local": "sqlite", "postgresql": "postgresql"}
 
+#: Under which key a run's stored configuration has what its launch may come to, in thousandths of the smallest unit.
+RESERVED = "reserved"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskRunSettings:
@@ -111,7 +114,8 @@ def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
     ConfigError
         The stored settings no longer fit the plugin.
     """
-    typed = typed_config.build(typed_config.literal(stored), strict=False)
+    settings = {key: value for key, value in stored.items() if key != RESERVED}
+    typed = typed_config.build(typed_config.literal(settings), strict=False)
     _require_values(typed)
     return dataclasses.replace(_settings(typed), config=copy.deepcopy(dict(stored)))
 

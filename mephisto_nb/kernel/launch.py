@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import get_architect_from_type, get_blueprint_from_type, get_crowd_provider_from_type
-from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
+from mephisto_nb.config.task_run_settings import RESERVED, TaskRunSettings, settings_from_dict
 from mephisto_nb.errors import ConfigError, NotFoundError, RouterGoneError
 from mephisto_nb.kernel.can_do_unit import CanDoUnitCalls, CanDoUnitHook, async_hook_of
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
@@ -265,10 +265,6 @@ class LaunchCheck(Protocol):
 
     def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> Allowance:
         """Return what it may commit; raise `UsageError` if it may not."""
-
-
-#: Under which key a run's stored configuration has what its launch may come to, in thousandths of the smallest unit.
-RESERVED = "reserved"
 
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.

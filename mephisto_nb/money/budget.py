@@ -14,10 +14,10 @@ from functools import partial
 
 import pandas as pd
 
-from mephisto_nb.config.task_run_settings import TaskRunSettings
+from mephisto_nb.config.task_run_settings import RESERVED, TaskRunSettings
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.frames.frames import typed
-from mephisto_nb.kernel.launch import RESERVED, RunPlan
+from mephisto_nb.kernel.launch import RunPlan
 from mephisto_nb.kernel.launching.spending import Allowance
 from mephisto_nb.kernel.recruiting.study import KEPT, OPEN, OPENING
 from mephisto_nb.model.money import Money, count, total
@@ -32,6 +32,7 @@ from mephisto_nb.money.limits import SetBudgets, read_limits
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.budget import (
+    OF_RUN,
     Booked,
     Budget,
     BudgetDecision,
@@ -202,7 +203,7 @@ def run_budgets(run: TaskRun, limits: SetBudgets) -> list[Budget]:
     own = run.config.get("mephisto", {}).get("task", {}).get("budget")
     if own is not None:
         limit = Money.nearest(float(own), run.currency)
-        found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, _OWN))
+        found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, OF_RUN))
     return found
 
 
@@ -313,7 +314,8 @@ class BudgetAtLaunch:
         run_id = resumed.task_run_id if resumed else ""
         own = self._own(plan, currency, resumed)
         confirmed_above = self.limits.confirmed_above(currency)
-        if not (own or confirmed_above or self.limits.budgets(task.task_name, month_of(self.now))):
+        others = self.limits.budgets(task.task_name, month_of(self.now))
+        if not (own or confirmed_above or any(one.limit.currency == currency for one in others)):
             return Allowance()
         units = self._units(plan, resumed)
         if units is None:

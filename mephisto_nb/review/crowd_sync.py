@@ -20,13 +20,14 @@ from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import Event
 from mephisto_nb.model.reviews import Decision, KeptReview
 from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
-from mephisto_nb.model.task_run_args import make_visit_rules
+from mephisto_nb.model.task_run_args import make_visit_rules, stored_visit_rules
 from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.review.decide import Rule, find_crowd, make_step
-from mephisto_nb.rules.visit_pay import due_for, units_of
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visit_pay import due_for, pay_visits, units_of, worth_at_most
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -52,6 +53,7 @@ async def tell_crowd(run: RunFrames) -> list[Trouble]:
     DatabaseError, ClosedError
         What was done could not be noted.
     """
+    await _owe_forgotten(run)
     provider, desk = run.crowd.provider, run.crowd.desk
     if provider is None or desk is None:
         return []
@@ -72,6 +74,36 @@ async def tell_crowd_of(run: RunFrames, unit_ids: Sequence[str]) -> dict[str, li
         for unit_id in units_of.get(one.visit_id, []) if one.visit_id else [one.unit_id]:
             found.setdefault(unit_id, []).append(one.words)
     return found
+
+
+async def _owe_forgotten(run: RunFrames) -> None:
+    """Owe visits of which all is decided on, and that nobody owes.
+
+    What somebody else decides while a visit goes on is not known to the kernel in which it ends.
+    """
+    if unit_ids := await in_thread(_find_forgotten, run):
+        step = await in_thread(_paying, run, unit_ids)
+        if step.changes:
+            await run.writer.commit(step.changes)
+
+
+def _find_forgotten(run: RunFrames) -> list[str]:
+    """Return the units of such visits."""
+    id_, rules = run.task_run.task_run_id, stored_visit_rules(run.task_run.config)
+    forgotten = {
+        visit_id
+        for _, visit_id, _, one in run.database.reviews.read_standings([id_])
+        if one.outcome is not None and not (one.is_booked or one.waiting) and worth_at_most(one, rules)
+    }
+    rows = run.database.runs.read_agents([id_]) if forgotten else ()
+    return [row["unit_id"] for row in rows if row["visit_id"] in forgotten and row["submitted_at"] is not None]
+
+
+def _paying(run: RunFrames, unit_ids: Sequence[str]) -> Step:
+    step = make_step(run, unit_ids)
+    _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, unit_ids)
+    pay_visits(step, books)
+    return step
 
 
 async def _tell_visits(run: RunFrames, provider: CrowdProvider[Any]) -> list[Trouble]:

@@ -213,6 +213,8 @@ class Paying:
     def __init__(self, run: RunFrames, rule: Rule) -> None:
         self._run, self._rule = run, rule
         self.amounts: list[Money] = []
+        #: How the other answers of the visits stood that were decided on: a visit is paid once all of them are.
+        self._others: dict[str, UnitStatus] = {}
 
     def __call__(self, step: Step) -> list[ReviewOutcome]:
         """Apply the rule."""
@@ -223,13 +225,35 @@ class Paying:
         added = (one.payment for one in step.changes.changes[earlier:] if isinstance(one, AddPayment))
         bonuses = [one.amount for one in added if one.kind is PaymentKind.BONUS and one.unit_id not in again]
         self.amounts = [one for one in (*again.values(), *bonuses) if one > nothing]
+        self._others = _others_of_visits(step, {one.unit_id for one in outcomes if one.done})
         return outcomes
 
     def check(self) -> None:
-        """Raise `BudgetExceededError` where it does not fit; blocks."""
+        """Raise `BudgetExceededError` where it does not fit; blocks.
+
+        Raise `ConflictError` where another answer of the same visit was decided on meanwhile: each of two who see not
+        yet what the other has decided would take the visit for one that is still to be decided on, and nobody owe it.
+        """
+        if self._others:
+            about, store = self._run.task_run.task_run_id, self._run.database.reviews
+            units, _ = store.load_answers(about, list(self._others))
+            if any(unit.status is not self._others[unit.unit_id] for unit in units):
+                raise ConflictError("Another answer of the same visit was decided on in the meantime. Decide again.")
         spending = self._run.crowd.spending
         if self.amounts and spending is not None:
             spending.check_bonuses([(self._run.task_run, self.amounts)])
+
+
+def _others_of_visits(step: Step, decided: Collection[str]) -> dict[str, UnitStatus]:
+    """Return how the other answers of visits stand of which some are decided on."""
+    state, found = step.state, dict[str, UnitStatus]()
+    agents = (state.agents.get(state.units[unit_id].agent_id or "") for unit_id in decided)
+    for visit_id in {agent.visit_id for agent in agents if agent is not None and agent.visit_id is not None}:
+        visit = state.visits.visits.get(visit_id)
+        for unit in units_of(state, visit) if visit is not None else ():
+            if unit.unit_id not in decided:
+                found[unit.unit_id] = unit.status
+    return found
 
 
 def foresee_owed(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[Money]:

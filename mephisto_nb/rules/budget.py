@@ -15,6 +15,9 @@ from enum import StrEnum
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.money import Money
 
+#: Where the budget of a run is set that was launched with it: it cannot be set anew while the run goes on.
+OF_RUN = "mephisto.task.budget of this run"
+
 
 class BudgetScope(StrEnum):
     """What a budget is for."""
@@ -112,6 +115,8 @@ class BudgetDecision:
         if self.budget is None:
             return ""
         raising = f"raise the budget ({self.budget.source})"
+        if self.budget.source == OF_RUN:
+            raising = "end the run, and resume it with a higher one (resume_incomplete_run=true, budget=...)"
         if self.most:
             holds = self.wanted.holds
             held = f" ({self.most * holds:,} units)" if holds > 1 else ""

@@ -105,7 +105,10 @@ async def test_two_kernels_do_not_share_what_is_free(
     make_operator: Callable[..., Operator], write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_config("budget: {month: 1 USD}")
-    first, second = make_operator(), make_operator()
+    first = make_operator()
+    monkeypatch.setattr(Operator, "_open", {})  # as another kernel, which does not find this one's
+    second = make_operator()
+    assert first is not second
     run = await launch(first, rows(2))
     await people_answer(run, "ann", "bob")
     await run.completed()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import mephisto_nb as mnb
+from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -101,7 +102,8 @@ async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operato
     run = await operator.launch_task_run(mock_config(), ROWS, budget=3)
     await run.shutdown()
     again = await operator.launch_task_run(mock_config(resume_incomplete_run=True), ROWS)
-    with pytest.raises(BudgetExceededError, match=r"the run .* is \$3.00"):
+    words = r"the run .* is \$3.00.* Want less, or end the run, and resume it with a higher one \(resume_inc"
+    with pytest.raises(BudgetExceededError, match=words):
         await again.steering.change_limits(task_reward=0.11)
     await again.shutdown()
     with pytest.raises(BudgetExceededError, match=r"Launching 30 units .* is \$2.90"):
@@ -113,3 +115,21 @@ async def test_a_budget_stays_until_a_resumption_gives_another(operator: Operato
         await third.steering.change_limits(task_reward=0.12)
     (row,) = mnb.budgets(operator).to_dict("records")
     assert (row["limit"], row["free"]) == (3.3, 0)
+
+
+@pytest.mark.slow
+async def test_a_budget_of_another_currency_is_no_hindrance(operator: Operator, write_config: WriteConfig) -> None:
+    write_config("budget: {month: 1 GBP, ask_above: 1 GBP}")
+    run = await operator.launch_task_run(mock_config(), SharedTaskState(static_task_data=(row for row in ROWS)))
+    assert len(run.units()) == 30
+
+
+@pytest.mark.slow
+async def test_what_a_launch_may_come_to_is_no_setting(
+    operator: Operator, write_config: WriteConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await operator.launch_task_run(mock_config(), ROWS, budget=3)
+    config = frames_of(run).task_run.config
+    assert config["reserved"] == Money.of(3).thousandths
+    assert settings_from_dict(config).task.budget == 3
+    assert "reserved" not in caplog.text

@@ -8,9 +8,10 @@ import pytest
 
 from mephisto_nb.model.changes import ChangePay, Steer
 from mephisto_nb.model.money import Money
-from mephisto_nb.model.records import AS_LAUNCHED, Event, Steering
+from mephisto_nb.model.records import AS_LAUNCHED, Event, Raise, Steering
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.rules.departures import pass_time
 from mephisto_nb.rules.steering import (
     change_limits,
@@ -22,6 +23,7 @@ from mephisto_nb.rules.steering import (
     shut_down,
     shut_down_at_once,
 )
+from mephisto_nb.rules.visits import raise_to
 from tests.rules.rehearsal import Rehearsal, facts_of
 
 LESS, MORE = Money.of("0.1"), Money.of("0.2")
@@ -236,3 +238,18 @@ def test_a_run_opened_again_has_the_limits_it_is_opened_with() -> None:
     shut_down(run.step())
     run.step().reopen_run()
     assert (run.state.steering, run.state.rules.pay_amount) == (AS_LAUNCHED, LESS)
+
+
+def test_a_raise_costs_what_each_unit_would_be_paid_more() -> None:
+    run = Rehearsal(1, 1, 1, pay_amount=Money.of("0.5"))
+    first = run.take("ann")
+    change_limits(run.step(), {"task_reward": Money.of("0.8")})
+    run.leave(first)
+    assert raise_to(run.state, Money.of(1)) == Raise(Money.of("0.8"), Money.of(1), 3, "unit", Money.of("0.6"))
+    assert raise_to(run.state, Money.of("0.7")).cost == Money.of("-0.3")
+
+
+def test_a_raise_of_visits_is_for_those_that_nobody_has_begun() -> None:
+    run = Rehearsal(*[1] * 8, visits=VisitRules(units=3), task_reward=Money.of(3), pay_amount=Money.of(1))
+    run.take("ann", "page")  # her visit takes 3 of the 8 units; 5 units make 2 visits
+    assert raise_to(run.state, Money.of(4)) == Raise(Money.of(3), Money.of(4), 2, "visit", Money.of(2))
