@@ -94,6 +94,8 @@ class Bookkeeper(RunHelper):
         try:
             event = self._study.recruiter.read_event(headers, body, at)
         except ValueError as error:
+            if not self._study.is_there.is_set():
+                return  # who sent it can be known once the study is there, and then everything is compared
             warn_once(logger, f"Something was posted to a run's address for events that is not its crowd's: {error}")
             return
         if event is None:

@@ -293,9 +293,13 @@ def _count_gates(
 def _bonuses(
     database: Database, ids: Sequence[str], simulated: set[str], currency: str
 ) -> tuple[dict[str, float], float]:
-    """Return what people were given beside their pay, by what it was for; and the most that a program was."""
+    """Return what people were given beside their pay, by what it was for; and the most that a program was.
+
+    What somebody gave a program when they reviewed a rehearsal says nothing of what a hook will give.
+    """
     found: dict[str, float] = {}
     most = 0.0
+    by_hand: set[str] | None = None
     for row in database.reviews.read_payments(ids):
         if row["kind"] == PaymentKind.REWARD.value or row["status"] == "cancelled":
             continue
@@ -303,7 +307,9 @@ def _bonuses(
             continue
         amount = float(row["amount"])
         if row["worker_id"] in simulated:
-            most = max(most, amount)
+            if by_hand is None:
+                by_hand = {one["bonus_payment_id"] for one in database.reviews.read_reviews(ids)}
+            most = most if row["payment_id"] in by_hand else max(most, amount)
         else:
             key = row["unit_id"] or row["payment_id"]
             found[key] = found.get(key, 0.0) + amount

@@ -18,6 +18,7 @@ from mephisto_nb.money.bookkeeping import Bookkeeper
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.utils import logging
 from tests.inside import dashboard_watch, frames_of, parts_of
 from tests.kernel.recruiting import Market, register_fair
 from tests.kernel.visiting import Town, launch_visits, people_of
@@ -254,6 +255,21 @@ async def test_the_next_kernel_reads_everything_at_once(make_operator: Callable[
     again = await make_operator().reconnect(run.task_run_id)
     await parts_of(again).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 3)
     assert again.visits()["outcome"].to_list() == ["timed_out"]
+
+
+async def test_what_comes_before_the_study_is_there_alarms_nobody(
+    timed_operator: Operator, market: Market, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "_warned", set())
+    run = await launch(timed_operator)
+    study = parts_of(run).study
+    assert study is not None
+    study.is_there.clear()
+    await tell(run, "forged")
+    assert "is not its crowd's" not in caplog.text
+    study.is_there.set()
+    await tell(run, "forged")
+    assert "is not its crowd's: not signed" in caplog.text
 
 
 async def tell_router(run: TaskRun) -> None:

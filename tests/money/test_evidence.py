@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mephisto_nb.model.changes import AddReview
 from mephisto_nb.model.money import Money
+from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.money.evidence import Evidence, read_evidence
 from mephisto_nb.operator import Operator
@@ -55,6 +59,18 @@ def test_programs_are_counted_and_say_nothing_else(operator: Operator) -> None:
     assert (found.rehearsed, found.answers, found.reviewed) == (1, 0, 0)
     assert found.rehearsed_bonus == pytest.approx(0.05)
     assert not found.bonuses.any()
+
+
+def test_what_a_reviewer_gave_a_program_is_no_bonus_to_come(operator: Operator) -> None:
+    run = make_run(operator)
+    robot = add_person(run, "robot", is_simulated=True)
+    (unit,) = add_answers(run, robot, [0.1])
+    add_payment(run, robot, Money.of("0.30"), PaymentStatus.OWED, unit=unit)
+    (paid,) = run.database.reviews.read_payments([run.id])
+    states = UnitStatus.COMPLETED, UnitStatus.ACCEPTED
+    given = Review("r1", unit.unit_id, str(unit.agent_id), robot.worker_id, *states, "", "", "mia", NOON)
+    run.commit(AddReview(replace(given, bonus_payment_id=paid["payment_id"])))
+    assert read(operator).rehearsed_bonus == 0
 
 
 def test_decisions_are_counted(operator: Operator) -> None:
