@@ -20,7 +20,7 @@ from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import Money, apportion
 from mephisto_nb.model.records import Agent, Event, KnownPayment
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
-from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
+from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork, InBooks, Receipt
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -147,9 +147,11 @@ class _Asker:
             except Exception as error:  # nothing was paid: it was only asked what it would cost
                 logger.exception("the crowd %r could not say what bonuses cost", self._who)
                 return await self._refuse(taken, f"{type(error).__name__}: {error}", put_back=False)
-            still = await self._settle(taken, _S.OWED, _S.SENDING, reference=quote.reference)
+            # What was quoted is kept now: the answer, which would tell it once more, may be lost.
+            fees = _shares(quote.fees, taken)
+            still = await self._settle(taken, _S.OWED, _S.SENDING, reference=quote.reference, fees=fees)
             if len(still) == len(taken):
-                return await self._ask(taken, partial(self._desk.pay_bonuses, quote), quote)
+                return await self._ask(taken, partial(self._desk.pay_bonuses, quote))
             # Somebody has taken one of them back since: all are put back, and the others are quoted anew.
             left = [one for one in taken if one.payment_id in still]
             await self._settle(left, _S.SENDING, _S.OWED)
@@ -157,9 +159,7 @@ class _Asker:
                 return []
             taken = left
 
-    async def _ask(
-        self, due: Sequence[_Due], call: Callable[[], Awaitable[Receipt]], quote: BonusQuote | None = None
-    ) -> list[Trouble]:
+    async def _ask(self, due: Sequence[_Due], call: Callable[[], Awaitable[Receipt]]) -> list[Trouble]:
         try:
             receipt = await call()
         except OutcomeUnknown as error:
@@ -169,8 +169,7 @@ class _Asker:
         except Exception as error:
             logger.exception("the crowd %r failed while it was asked to pay", self._who)
             return await self._unheard(due, f"{type(error).__name__}: {error}")
-        fees = receipt.fees if receipt.fees is not None or quote is None else quote.fees
-        return await self._note_paid(due, _S.SENT, receipt.reference or (quote.reference if quote else ""), fees)
+        return await self._note_paid(due, receipt)
 
     # -- what came of it
 
@@ -190,25 +189,22 @@ class _Asker:
         kind = "A bonus" if due.verb is CrowdVerb.BONUS else "Pay"
         return DOUBT.format(kind, due.work.amount, due.payment_id)
 
-    async def _note_paid(
-        self, due: Sequence[_Due], after: PaymentStatus, reference: str, fees: Money | None
-    ) -> list[Trouble]:
+    async def _note_paid(self, due: Sequence[_Due], receipt: Receipt) -> list[Trouble]:
         """Note that the crowd has paid, and return what is wrong with that: the money is gone, whatever it was for."""
-        shares = None if fees is None else apportion(fees, [one.work.amount for one in due])
-        by_id = None if shares is None else dict(zip([one.payment_id for one in due], shares, strict=True))
-        done = await self._settle(due, _S.SENDING, after, reference=reference, fees=by_id)
+        fees = _shares(receipt.fees, due)
+        done = await self._settle(due, _S.SENDING, _S.SENT, reference=receipt.reference, fees=fees)
         troubles = []
         for one in due:
             if one.payment_id not in done:
-                troubles += await self._note_paid_nonetheless(one, after, reference, by_id)
+                troubles += await self._note_paid_nonetheless(one, receipt.reference, fees)
         return troubles
 
     async def _note_paid_nonetheless(
-        self, due: _Due, after: PaymentStatus, reference: str, fees: Mapping[str, Money] | None
+        self, due: _Due, reference: str, fees: Mapping[str, Money] | None
     ) -> list[Trouble]:
         """Note a payment that somebody changed while the crowd was asked."""
         for before in (_S.OWED, _S.CANCELLED):
-            if await self._settle([due], before, after, reference=reference, fees=fees):
+            if await self._settle([due], before, _S.SENT, reference=reference, fees=fees):
                 words = f"was paid nonetheless ({due.work.amount}): it was {before.value} again in the very moment"
                 await self._log([due], words)
                 return [due.trouble(words)]
@@ -276,6 +272,14 @@ class _Asker:
         now = self._run.clock.now()
         events = [Event(now, "payment", one.payment_id, None, one.verb.value, why, self._who) for one in due]
         await self._run.writer.commit(Changes(self._run.task_run.task_run_id, events=events))
+
+
+def _shares(fees: Money | None, due: Sequence[_Due]) -> dict[str, Money] | None:
+    """Return what of a batch's fees is each payment's, by its id; None: nobody told them."""
+    if fees is None:
+        return None
+    shares = apportion(fees, [one.work.amount for one in due])
+    return dict(zip([one.payment_id for one in due], shares, strict=True))
 
 
 def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:

@@ -274,18 +274,24 @@ async def test_pay_for_answers_is_cleared_up_before_bonuses(
     assert paid() == ["approve", "bonus"]
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
 async def test_fees_that_were_quoted_are_kept_where_none_are_told_later(
-    run: Any, timed_operator: Operator, monkeypatch: pytest.MonkeyPatch
+    run: Any, timed_operator: Operator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, is_lost: bool
 ) -> None:
     async def quote(_: CrowdDesk, works: Sequence[CrowdWork]) -> BonusQuote:
         return BonusQuote(works, "a quote", Money.of("0.3"))
 
     async def pay(_: CrowdDesk, __: BonusQuote) -> Receipt:
+        if is_lost:
+            raise OutcomeUnknown("The connection was cut.")
         return Receipt()
 
     monkeypatch.setattr(ForgetfulDesk, "quote_bonuses", quote)
     monkeypatch.setattr(ForgetfulDesk, "pay_bonuses", pay)
     await run.review.approve(bonus=0.5)
+    clock.advance(GIVEN_UP_AFTER)
+    for payment in timed_operator.ledger.doubts()["payment_id"]:
+        await timed_operator.ledger.settle(payment, paid=True)
     ledger = timed_operator.ledger().query("kind == 'bonus'")
     assert (list(ledger["fees"]), set(ledger["reference"])) == ([0.15, 0.15], {"a quote"})
 
