@@ -151,7 +151,7 @@ class VisitTeller(RunHelper):
             return
         pause = min(MOST, 2 * self._due[visit_id][0]) or FIRST
         self._due[visit_id] = pause, self._clock.now() + pause
-        words = f"The crowd could not be told how a visit has ended: {trouble}. {_REMEDY}."
+        words = f"The crowd could not be told how a visit has ended: {trouble.rstrip('.')}. {_REMEDY}."
         self._troubles.note(words, "telling the crowd of visits")
 
 

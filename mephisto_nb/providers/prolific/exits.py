@@ -96,8 +96,6 @@ class ProlificExits(VisitExits):
                 if status in _GONE:
                     logger.info("A visit that was finished here had been %s on Prolific before.", status.lower())
                 elif status not in _HANDED_IN:
-                    raise CrowdError(
-                        f"{error} There it is {status!r}. It is told again later.", error.status
-                    ) from error
+                    raise CrowdError(f"{error} There it is {status!r}.", error.status) from error
             if self._approves and end.outcome is Outcome.COMPLETED and status == "AWAITING REVIEW":
                 await api.submissions.approve(end.registration_id)
