@@ -136,6 +136,12 @@ async def test_a_visit_that_ends_before_prolific_ends_it_is_remarked_on(register
     assert (await quoted(registered, visit_seconds=29 * 60.0)).remarks == ()
 
 
+async def test_pay_in_pence_is_taken_for_a_slip(registered: ProlificStandIn) -> None:
+    quote = await quoted(registered, reward=Money.of(150, "GBP"))
+    assert "£900.00 an hour. That is more than 10 times what Prolific recommends. Is it meant?" in quote.remarks[0]
+    assert (await quoted(registered, reward=Money.of(15, "GBP"))).remarks == ()
+
+
 async def test_what_is_worth_knowing_is_remarked_on(registered: ProlificStandIn) -> None:
     remarks = " ".join(
         (

@@ -27,6 +27,8 @@ from mephisto_nb.utils.host_names import is_local
 
 #: Prolific says no number of people below this one.
 _FEWEST_TOLD = 25
+#: Pay of so many times what is recommended is more likely a slip.
+_VERY_MUCH = 10
 _FEWER_FILTERS = "Loosen mephisto.provider.filters, or want fewer people: fewer rows, or more units a visit."
 
 
@@ -173,6 +175,11 @@ class ProlificQuoter:
         elif offer.reward.units < advised:
             per_hour = Money.of_units(advice.recommended_per_hour, place.currency)
             found.remarks.append(f"{what} Prolific recommends {per_hour}.")
+        elif offer.reward.units > _VERY_MUCH * advised:
+            found.remarks.append(
+                f"{what} That is more than {_VERY_MUCH} times what Prolific recommends. Is it meant? "
+                "mephisto.task.task_reward is what one visit is paid, in whole pounds or dollars: 1.50, not 150."
+            )
 
     async def _add_costs(self, api: ProlificAPI, offer: Offer, places: int, found: _Findings) -> None:
         total = await api.studies.calculate(offer.reward.units, places)
