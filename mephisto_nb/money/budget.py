@@ -14,6 +14,7 @@ from functools import partial
 
 import pandas as pd
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import RESERVED, TaskRunSettings
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError
 from mephisto_nb.frames.frames import typed
@@ -307,8 +308,12 @@ class BudgetAtLaunch:
         ConfigError
             There is a budget, and nobody can tell how many units there will be.
         """
+        allowance = self._check(plan, resumed)
         if resumed is None and self.confirm is not True:
             self._ask_beside_another(plan)
+        return allowance
+
+    def _check(self, plan: RunPlan, resumed: TaskRun | None) -> Allowance:
         task = plan.settings.task
         currency = task.currency
         run_id = resumed.task_run_id if resumed else ""
@@ -336,14 +341,15 @@ class BudgetAtLaunch:
         if plan.provider.recruiter is None:
             return
         name, crowd = plan.settings.task.task_name, plan.settings.provider_type
+        ours = _setup_of(plan.config_to_store())
         found = self.database.runs.find_runs(task_name=name, live=True)
-        live = [run.task_run_id for run in found if run.provider_type == crowd]
+        live = [run.task_run_id for run in found if run.provider_type == crowd and _setup_of(run.config) == ours]
         if live:
             raise ConfirmationNeededError(
-                f"A run of {name!r} is live on {crowd!r} already ({', '.join(live)}), and a second one would be paid "
-                f"for beside it. Nothing was launched. To go on with it: run = operator.get_task_run({live[0]!r}); "
-                f"after a restart of the kernel, run = await operator.reconnect({live[0]!r}). If a second study is "
-                "meant, launch it with confirm=True."
+                f"A run of {name!r} with these settings is live on {crowd!r} ({', '.join(live)}), and a second one "
+                "would be paid for beside it. Nothing was launched. To go on with it: run = "
+                f"operator.get_task_run({live[0]!r}); after a restart of the kernel, run = await "
+                f"operator.reconnect({live[0]!r}). If a second study is meant, launch it with confirm=True."
             )
 
     def _own(self, plan: RunPlan, currency: str, resumed: TaskRun | None) -> list[Budget]:
@@ -381,6 +387,11 @@ class BudgetAtLaunch:
                 f"asked above {limit}. If that is meant, launch it with confirm={asked.expected!r}, or confirm=True.",
                 asked.expected,
             )
+
+
+def _setup_of(config: JSONObject) -> list[object]:
+    """Return what of a configuration is shown, where, and to whom; what of a task changes meanwhile aside."""
+    return [config["mephisto"].get(part) for part in ("blueprint", "architect", "provider")]
 
 
 def launch_forecast(plan: RunPlan, units: int, database: Database, now: float) -> Forecast:

@@ -76,9 +76,11 @@ def test_a_blueprint_setting_among_task_settings_is_refused_with_help() -> None:
         mnb.form_task(FORM, rows(1), units_per_assignment=2, **TASK)
 
 
-def test_pay_with_a_dollar_sign_is_told_what_a_number_is() -> None:
-    with pytest.raises(ConfigError, match=r"task_reward is '\$0.10' \(str\); it must be a number .* such as 0.10"):
-        mnb.compose("static_html", task={**TASK, "task_reward": "$0.10"})
+def test_pay_may_have_its_sign_and_no_other() -> None:
+    config = mnb.compose("static_html", task={**TASK, "task_reward": "$0.10"})
+    assert config["mephisto"]["task"]["task_reward"] == 0.1
+    with pytest.raises(ConfigError, match="task_reward is in GBP, but here USD is paid"):
+        mnb.compose("static_html", task={**TASK, "task_reward": "£0.10"})
 
 
 def test_what_is_still_missing_is_told_where_a_task_is_written_out(caplog: Any) -> None:

@@ -111,7 +111,7 @@ async def test_work_that_is_booked_already_counts_for_its_places(operator: Opera
 
 async def test_a_second_study_of_a_task_has_to_be_meant(operator: Operator, market: Market) -> None:
     run = await launch(operator)
-    again = rf"is live on 'fair' already \({run.task_run_id}\).*operator\.reconnect\(.*launch it with confirm=True"
+    again = rf"is live on 'fair' \({run.task_run_id}\).*operator\.reconnect\(.*launch it with confirm=True"
     with pytest.raises(ConfirmationNeededError, match=again):
         await launch(operator)
     assert market.asked == ["quote", "open"]
