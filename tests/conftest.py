@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def no_left_plugins() -> Iterator[None]:
     yield
     for shelf in (registry.BLUEPRINTS, registry.ARCHITECTS, registry.PROVIDERS):
         for name, plugin in list(shelf._classes.items()):
-            if not plugin.__module__.startswith("mephisto_nb."):
+            home = sys.modules.get(plugin.__module__)  # of an example in a docstring, the module that has it
+            if not (plugin.__module__.startswith("mephisto_nb.") and hasattr(home, plugin.__name__)):
                 del shelf._classes[name]
 
 

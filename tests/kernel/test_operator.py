@@ -375,7 +375,7 @@ async def test_a_run_let_go_of_while_it_settles_has_not_ended(
 ) -> None:
     settling = asyncio.Event()
 
-    async def hang(timeout: float) -> None:
+    async def hang(*_: object) -> None:
         settling.set()
         await asyncio.Event().wait()
 

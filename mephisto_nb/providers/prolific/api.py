@@ -53,6 +53,7 @@ class ProlificAPI:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self._base_url = base_url  # first: what fails below may be shown with all that is here
         secret = Secret(token.strip()) if isinstance(token, str) else token
         self._transport = transport = ApiTransport(secret, base_url, patience, sleep=sleep, now=now, chance=chance)
         #: Who one is, workspaces, projects, balances, advice on pay, and the keys of signed addresses.
@@ -67,7 +68,7 @@ class ProlificAPI:
         self.hooks = HookCalls(transport)
 
     def __repr__(self) -> str:
-        return f"<ProlificAPI at {self._transport.base_url}>"
+        return f"<ProlificAPI at {self._base_url}>"
 
     async def __aenter__(self) -> Self:
         return self

@@ -149,6 +149,7 @@ class ApiTransport:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self.base_url = base_url  # first: what fails below may be shown with all that is here
         _check_token(token)
         self.base_url = _checked(base_url)
         self.patience = patience or ApiPatience()

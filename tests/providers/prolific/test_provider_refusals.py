@@ -62,7 +62,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = 
         {"own": {"filters": {"Age": [18, 100]}}},
         {},
         ConfigError,
-        r"29 people pass the filters, and 30 are wanted. Ask for less of them, or offer fewer places",
+        r"29 people pass the filters, and 30 are wanted. Loosen mephisto.provider.filters, or want fewer people",
     ),
     "a wrong token": (
         {"token": "tok-wrong"},
