@@ -327,8 +327,8 @@ class NotebookBar(Bar):
         self._handle.update({"text/plain": f"{self._what}: {done:,} of {total:,}"}, raw=True)
 
     def close(self) -> None:
-        """Take it away; of what was shown a word is left, since a cell's output cannot be unsaid."""
-        self._handle.update({"text/plain": f"{self._what}: over"}, raw=True)
+        """Take it away; an empty line is left, since a cell's output cannot be unsaid."""
+        self._handle.update({"text/plain": ""}, raw=True)
 
 
 def _make_bar(what: str) -> Bar:

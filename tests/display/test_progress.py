@@ -14,7 +14,7 @@ from rich.console import Console
 import mephisto_nb as mnb
 from mephisto_nb import operator as operator_module
 from mephisto_nb.display import progress
-from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, summary_of, what_goes_on
+from mephisto_nb.display.progress import Bar, NotebookBar, TerminalBar, WorkBars, summary_of, what_goes_on
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
@@ -187,6 +187,21 @@ def test_a_bar_leaves_nothing_on_the_terminal() -> None:
     assert "Exporting answers" in written(place)
     assert "1/2" in written(place)
     bar.close()
+    assert place.file.getvalue().endswith("\x1b[1A\x1b[2K")  # up, and the line erased
+
+
+def test_a_bar_leaves_no_word_below_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, data: dict[str, str], *, raw: bool) -> None:
+            shown.append(data["text/plain"])
+
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data["text/plain"]) or Handle())
+    bar = NotebookBar("Launching moods")
+    bar.draw(1, 4)
+    bar.close()
+    assert shown == ["Launching moods", "Launching moods: 1 of 4", ""]
 
 
 async def test_a_gentle_shutdown_says_for_whom_it_waits_and_until_when(make_operator: Any, monkeypatch: Any) -> None:
